@@ -1,0 +1,126 @@
+//! OTLP as bytes: validate, count, concatenate and answer requests without building an object tree.
+//!
+//! ```text
+//! L6  aqueduct-gateway
+//! L5  aqueduct
+//! L4  aqueduct-opentelemetry
+//! L3  aqueduct-pipeline
+//! L2  aqueduct-batch   aqueduct-transport   aqueduct-receiver
+//! L1  aqueduct-wire  <- this crate          aqueduct-metrics
+//! ```
+//!
+//! # The problem
+//!
+//! Whoever passes telemetry on usually decodes it into structs, puts the structs into a batch, and encodes
+//! them again: hundreds of allocations for a span that nobody looks into. But OTLP bytes compose. An
+//! `Export*ServiceRequest` is a list of records, and in protobuf the concatenation of two requests *is*
+//! their merge. So a request can be batched as it came, if two things are known of it: that it is valid,
+//! because one client's broken bytes would spoil the whole batch, and how many items it holds. Both take
+//! one pass over the bytes, at about a thirtieth of the cost of decoding them.
+//!
+//! # Example
+//!
+//! ```
+//! use aqueduct_wire::{Chunk, Limits, Merger, Signal};
+//! use bytes::Bytes;
+//!
+//! // A request with one log record whose severity text is "INFO".
+//! let request = Bytes::from_static(b"\x0a\x0a\x12\x08\x12\x06\x1a\x04INFO");
+//!
+//! let chunk = Chunk::validate(Signal::Logs, request, &Limits::default())?;
+//! assert_eq!(chunk.items(), 1);
+//!
+//! let mut batch = Merger::new(Signal::Logs);
+//! batch.push(chunk.clone());
+//! batch.push(chunk);
+//! let batch = batch.finish();
+//! assert_eq!((batch.items(), batch.len()), (2, 24));
+//!
+//! let broken = Bytes::from_static(b"\x0a\x04\x12\x02\x12\x09");
+//! let error = Chunk::validate(Signal::Logs, broken, &Limits::default());
+//! assert_eq!(
+//!     error.unwrap_err().to_string(),
+//!     "length beyond the end of its message at byte 5 in resource_logs.scope_logs.log_records",
+//! );
+//! # Ok::<(), aqueduct_wire::Invalid>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! - A [`Chunk`] is the body of a request, valid and counted. Items are spans, data points or log records,
+//!   as [`Signal`] says.
+//! - [`validate`] looks at every field, [`scan`] only counts. What is wrong is an [`Invalid`], with the
+//!   kind, the place in the bytes and the names of the fields around it.
+//! - [`Merger`] makes one [`Merged`] request of many chunks: small ones are copied into slabs, large ones
+//!   kept by reference. A merged request is a list of pieces that are sent one after the other, and cloning
+//!   it for a retry costs a reference count.
+//! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
+//!   data: export responses with partial success, `google.rpc.Status` with `RetryInfo`, health checks.
+//!   Neither does I/O.
+//! - `json` (feature) reads and writes OTLP/JSON; `interop` (feature `prost`) converts chunks from and to
+//!   the messages of opentelemetry-proto.
+//!
+//! # Guarantees
+//!
+//! - **Verdict**: what [`validate`] accepts, prost's decoder of opentelemetry-proto accepts; what it
+//!   refuses, prost refuses too, or it breaks one of the stricter rules that [`validate`] lists. Tests
+//!   compare the two on generated and on broken requests.
+//! - **Bytes**: nothing is changed. Unknown fields, the order of fields and odd but legal encodings pass
+//!   through as they came.
+//! - **Order**: a merged request holds its chunks in the order in which they were pushed.
+//! - **Allocation**: none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
+//!   copied in [`Merger`].
+//! - **Overload**: no input makes this crate panic, recurse more than a dozen levels in the validator, or
+//!   allocate more than a small multiple of the input. Depth and items are bounded by [`Limits`] and
+//!   [`MESSAGE_DEPTH`].
+//! - No unsafe code.
+//!
+//! # Limitations
+//!
+//! - Nothing looks into the items yet: no views, splitting, filtering or editing.
+//! - Profiles are not known; their protocol is still under development.
+//! - Ids of zeros, which the protocol calls invalid, are let pass: they harm nobody else's data.
+//! - Counts are of what decoders keep: of a metric that holds two kinds of data, only the last one counts.
+//! - JSON is read by a recursive tokenizer that stops at 128 levels of nesting, about 40 levels of arrays
+//!   as values; a thread that reads it wants 512 KiB of stack in a debug build. An error in JSON has a line
+//!   and a column, but no path.
+//!
+//! # When not to use this crate
+//!
+//! To look at each attribute of each span in structs, decode with opentelemetry-proto. To send spans from
+//! an application, use an exporter. To check protobuf in general, this is the wrong place: the tables are
+//! those of OTLP.
+//!
+//! # Features
+//!
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `json` | no | the module `json`, on serde_json |
+//! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
+
+mod chunk;
+mod cursor;
+mod error;
+pub mod grpc;
+#[cfg(feature = "prost")]
+pub mod interop;
+#[cfg(feature = "json")]
+pub mod json;
+mod limits;
+mod merge;
+mod path;
+pub mod rpc;
+mod scan;
+mod schema;
+mod signal;
+mod utf8;
+mod validate;
+
+pub use chunk::Chunk;
+pub use cursor::MESSAGE_DEPTH;
+pub use error::{Invalid, InvalidKind};
+pub use limits::Limits;
+pub use merge::{Merged, Merger};
+pub use scan::scan;
+pub use signal::{Signal, UnknownSignal};
+pub use validate::{Summary, validate};

@@ -1,0 +1,259 @@
+//! Batching as concatenation: by reference where that is cheap, by copy where it is cheaper.
+
+use crate::{Chunk, Signal};
+use bytes::{Bytes, BytesMut};
+use core::fmt;
+use std::sync::Arc;
+
+/// Below this many bytes a chunk is copied: a small slice would pin the whole read buffer that it came
+/// in, and cost an entry in the list of pieces and a frame of its own when it is sent.
+const COPY_BELOW: usize = 16 * 1024;
+
+/// Copied chunks share buffers of this size. Below the size from which allocators go to the kernel
+/// for each allocation (128 KiB with glibc), and large enough to make a full HTTP/2 frame of 16 KiB.
+const SLAB_BYTES: usize = 64 * 1024;
+
+/// Concatenates chunks of one signal, in the order in which they are pushed.
+///
+/// # Allocation
+///
+/// One buffer of [`Merger::with_slab_bytes`] for each so many bytes copied, and the growing list of pieces.
+#[doc(alias = "process_batch_zero_copy")]
+pub struct Merger {
+    signal: Signal,
+    items: u64,
+    len: usize,
+    held: usize,
+    slab_bytes: usize,
+    copy_below: usize,
+    /// The open slab; what it holds comes after all of `pieces`.
+    slab: BytesMut,
+    pieces: Vec<Bytes>,
+}
+
+impl Merger {
+    /// An empty batch of `signal`. Allocates nothing yet.
+    #[must_use]
+    pub fn new(signal: Signal) -> Merger {
+        Merger {
+            signal,
+            items: 0,
+            len: 0,
+            held: 0,
+            slab_bytes: SLAB_BYTES,
+            copy_below: COPY_BELOW,
+            slab: BytesMut::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Size of the buffers that small chunks are copied into, in bytes. Default 64 KiB.
+    ///
+    /// A larger slab means fewer pieces to send and more memory held by a batch that stays small.
+    #[must_use]
+    pub fn with_slab_bytes(mut self, bytes: usize) -> Merger {
+        self.slab_bytes = bytes;
+        self
+    }
+
+    /// Chunks shorter than this many bytes are copied, others kept by reference. Default 16 KiB; 0 copies
+    /// nothing.
+    #[must_use]
+    pub fn with_copy_below(mut self, bytes: usize) -> Merger {
+        self.copy_below = bytes;
+        self
+    }
+
+    /// Appends a chunk.
+    ///
+    /// # Panics
+    ///
+    /// If the chunk is of another signal: concatenating the two would be garbage for every receiver.
+    pub fn push(&mut self, chunk: Chunk) {
+        assert_eq!(chunk.signal(), self.signal, "a batch holds one signal");
+        self.items += chunk.items();
+        self.len += chunk.len();
+        if chunk.len() < self.copy_below {
+            self.copy(chunk.bytes());
+        } else if !chunk.is_empty() {
+            self.seal_slab();
+            self.held += chunk.len();
+            self.pieces.push(chunk.into_bytes());
+        }
+    }
+
+    #[inline]
+    fn copy(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.slab.capacity() - self.slab.len() {
+            self.open_slab(bytes.len());
+        }
+        self.slab.extend_from_slice(bytes);
+    }
+
+    /// The end of the old slab stays unused rather than filled with half a chunk: a chunk in one piece is
+    /// worth more to whoever looks at the pieces than the few bytes.
+    #[cold]
+    fn open_slab(&mut self, at_least: usize) {
+        self.seal_slab();
+        let size = self.slab_bytes.max(at_least);
+        self.slab = BytesMut::with_capacity(size);
+        self.held += self.slab.capacity();
+    }
+
+    /// Moves what the slab holds to the pieces; its free rest stays in use.
+    fn seal_slab(&mut self) {
+        if !self.slab.is_empty() {
+            let piece = self.slab.split().freeze();
+            self.pieces.push(piece);
+        }
+    }
+
+    /// What is being merged.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Items pushed so far.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Bytes pushed so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no bytes were pushed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Memory held: whole slabs, and the length of the chunks kept by reference.
+    ///
+    /// The buffer behind a chunk kept by reference may be larger than the chunk; that is not visible here.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held
+    }
+
+    /// The batch.
+    #[must_use]
+    pub fn finish(mut self) -> Merged {
+        self.seal_slab();
+        Merged {
+            signal: self.signal,
+            items: self.items,
+            len: self.len,
+            held: self.held,
+            pieces: self.pieces.into(),
+        }
+    }
+}
+
+/// A batch, ready to be sent: pieces of bytes that make one request when written one after the other.
+///
+/// Cloning shares everything, so that a retry or a second destination costs a reference count.
+#[derive(Clone)]
+pub struct Merged {
+    signal: Signal,
+    items: u64,
+    len: usize,
+    held: usize,
+    pieces: Arc<[Bytes]>,
+}
+
+impl Merged {
+    /// A batch of one chunk, by reference.
+    #[must_use]
+    pub fn from_chunk(chunk: Chunk) -> Merged {
+        let (signal, items, len) = (chunk.signal(), chunk.items(), chunk.len());
+        let pieces: Arc<[Bytes]> =
+            if chunk.is_empty() { Arc::from([]) } else { Arc::from([chunk.into_bytes()]) };
+        Merged { signal, items, len, held: len, pieces }
+    }
+
+    /// What the items are.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// How many spans, data points or log records.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Length of the whole request in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Memory held, as [`Merger::held_bytes`].
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held
+    }
+
+    /// The pieces in order; none is empty.
+    #[must_use]
+    pub fn pieces(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
+    /// The request in one piece: without a copy if it is one already.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match &*self.pieces {
+            [] => Bytes::new(),
+            [only] => only.clone(),
+            many => {
+                let mut all = BytesMut::with_capacity(self.len);
+                many.iter().for_each(|piece| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        }
+    }
+}
+
+impl From<Chunk> for Merged {
+    fn from(chunk: Chunk) -> Merged {
+        Merged::from_chunk(chunk)
+    }
+}
+
+/// Without the bytes: they are the data of others, and many.
+impl fmt::Debug for Merger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Merger")
+            .field("signal", &self.signal)
+            .field("items", &self.items)
+            .field("len", &self.len)
+            .field("held_bytes", &self.held)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the bytes: they are the data of others, and many.
+impl fmt::Debug for Merged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Merged")
+            .field("signal", &self.signal)
+            .field("items", &self.items)
+            .field("len", &self.len)
+            .field("held_bytes", &self.held)
+            .field("pieces", &self.pieces.len())
+            .finish_non_exhaustive()
+    }
+}

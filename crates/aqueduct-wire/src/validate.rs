@@ -1,0 +1,324 @@
+//! The validator: one pass over every field, driven by the tables of the schema.
+
+mod attributes;
+
+use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
+use crate::error::{Fault, Invalid, InvalidKind};
+use crate::path::locate;
+use crate::schema::{self, Kind, Message, Op, Role};
+use crate::utf8::is_utf8;
+use crate::{Limits, Signal};
+
+/// What a request holds. Complete: records and items are what OTLP counts.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// `ResourceSpans`, `ResourceMetrics` or `ResourceLogs`.
+    pub records: u64,
+    /// Spans, data points or log records.
+    pub items: u64,
+}
+
+/// Checks every field of a request, and counts.
+///
+/// Wire types, lengths, varints, UTF-8 of every string, lengths of ids, nesting and `limits`. What passes
+/// is accepted by prost's (and so by any) decoder of opentelemetry-proto. It is stricter than that in these
+/// points:
+///
+/// - a span has a trace id of 16 and a span id of 8 bytes, as the protocol requires; ids that may be absent
+///   (parent span, link, log record, exemplar) are empty or of their length. Ids of zeros are let pass;
+/// - `limits`.
+///
+/// Unknown fields are stepped over, groups too, and are no error. A value that a later one replaces is
+/// checked as well.
+///
+/// # Errors
+///
+/// What is wrong and where; nothing is ever repaired.
+///
+/// # Allocation
+///
+/// None, unless the request is invalid.
+#[doc(alias = "process_data_zero_copy")]
+pub fn validate(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<Summary, Invalid> {
+    let mut validator = Validator {
+        summary: Summary::default(),
+        max_items: limits.max_items,
+        max_depth: limits.max_depth.min(MESSAGE_DEPTH),
+    };
+    match validator.message(bytes, schema::request(signal), Levels { left: MESSAGE_DEPTH as u32, values: 0 })
+    {
+        Ok(()) => Ok(validator.summary),
+        Err(fault) => Err(locate(signal, bytes, fault)),
+    }
+}
+
+/// How deep a message is.
+#[derive(Copy, Clone, Debug)]
+struct Levels {
+    /// How many more levels of messages may be entered.
+    left: u32,
+    /// How many values are around this place.
+    values: u32,
+}
+
+#[derive(Debug)]
+struct Validator {
+    summary: Summary,
+    max_items: u64,
+    max_depth: usize,
+}
+
+/// With fewer levels left than this, messages are no longer followed by recursion. The value of a span's
+/// attribute is five levels down and an array in it adds two, so that twelve levels hold whatever occurs in
+/// practice; and they keep the stack to some tens of kilobytes even without optimization.
+const RECURSE_ABOVE: u32 = MESSAGE_DEPTH as u32 - 12;
+
+const SAW_TRACE_ID: u8 = 1;
+const SAW_SPAN_ID: u8 = 2;
+
+impl Validator {
+    /// Checks the fields of a message. Most of the time goes by here and in [`Validator::attributes`]: the
+    /// cursor stays in registers as long as nothing takes its address.
+    fn message(&mut self, body: &[u8], message: &'static Message, levels: Levels) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(body);
+        let mut saw = 0;
+        let mut data = Data { key: 0, items_before: self.summary.items };
+        if message.role == Role::Span
+            && let Some(rest) = usual_span(body)
+        {
+            saw = SAW_TRACE_ID | SAW_SPAN_ID;
+            cursor.rest = rest;
+        }
+        while let [key, ref rest @ ..] = *cursor.rest {
+            let at_key = cursor;
+            let mut key = key;
+            cursor.rest = rest;
+            if key >= 0x80 {
+                if let [1, ref rest @ ..] = *rest {
+                    cursor.rest = rest;
+                } else {
+                    cursor = at_key;
+                    let (number, wire) = cursor.key()?;
+                    // A known key in more bytes than it needs is read as if it were the short one.
+                    match message.field(number) {
+                        Some(field) => key = field.number << 3 | wire,
+                        None => {
+                            cursor.skip(number, wire, levels.left as usize)?;
+                            continue;
+                        }
+                    }
+                }
+            }
+            match message.table[usize::from(key)] {
+                Op::Varint => drop(cursor.varint()?),
+                Op::Fixed32 => drop(cursor.take(4)?),
+                Op::Fixed64 => drop(cursor.take(8)?),
+                Op::String => text(cursor.bytes()?)?,
+                Op::Bytes => drop(cursor.bytes()?),
+                Op::TraceId => {
+                    saw |= SAW_TRACE_ID;
+                    id(cursor.bytes()?, 16)?;
+                }
+                Op::SpanId => {
+                    saw |= SAW_SPAN_ID;
+                    id(cursor.bytes()?, 8)?;
+                }
+                Op::TraceIdOrNone => id_or_none(cursor.bytes()?, 16)?,
+                Op::SpanIdOrNone => id_or_none(cursor.bytes()?, 8)?,
+                Op::Attribute if at_key.rest.first() == Some(&key) => {
+                    cursor.rest = self.attributes(at_key.rest, key, levels)?;
+                }
+                Op::Attribute => self.child(cursor.bytes()?, message, key >> 3, levels)?,
+                Op::Message => {
+                    if message.role == Role::Metric {
+                        self.replace(&mut data, key);
+                    }
+                    self.child(cursor.bytes()?, message, key >> 3, levels)?;
+                }
+                Op::PackedVarint => {
+                    let mut packed = Cursor::new(cursor.bytes()?);
+                    while !packed.is_empty() {
+                        packed.varint()?;
+                    }
+                }
+                Op::PackedFixed64 => {
+                    let packed = cursor.bytes()?;
+                    if !packed.len().is_multiple_of(8) {
+                        return Err(Fault::at(InvalidKind::Truncated, packed));
+                    }
+                }
+                Op::Other => {
+                    cursor = other(at_key, message, levels)?;
+                }
+            }
+        }
+        if message.role == Role::Span && saw != SAW_TRACE_ID | SAW_SPAN_ID {
+            return Err(Fault::at(InvalidKind::MissingId, body));
+        }
+        Ok(())
+    }
+
+    /// Checks the message in field `number` of `parent`.
+    fn child(
+        &mut self,
+        body: &[u8],
+        parent: &'static Message,
+        number: u8,
+        levels: Levels,
+    ) -> Result<(), Fault> {
+        let Some(child) = parent.children.get(usize::from(number)).copied().flatten() else {
+            return Ok(());
+        };
+        let levels = self.enter(body, child, levels)?;
+        if levels.left >= RECURSE_ABOVE {
+            self.message(body, child, levels)
+        } else {
+            self.deep(body, child, levels)
+        }
+    }
+
+    /// Counts a message and holds it to the limits.
+    #[inline(always)]
+    fn enter(&mut self, body: &[u8], child: &'static Message, mut levels: Levels) -> Result<Levels, Fault> {
+        if levels.left == 0 {
+            return Err(Fault::at(InvalidKind::Depth, body));
+        }
+        levels.left -= 1;
+        match child.role {
+            Role::Plain | Role::Metric => {}
+            Role::Record => self.summary.records += 1,
+            Role::Item | Role::Span => {
+                self.summary.items += 1;
+                if self.summary.items > self.max_items {
+                    return Err(Fault::at(InvalidKind::Items, body));
+                }
+            }
+            Role::AnyValue => {
+                levels.values += 1;
+                if levels.values as usize > self.max_depth {
+                    return Err(Fault::at(InvalidKind::Depth, body));
+                }
+            }
+        }
+        Ok(levels)
+    }
+
+    /// [`Validator::message`] without recursion, for what is nested deeply: only an attacker's values are.
+    #[cold]
+    #[inline(never)]
+    fn deep(&mut self, body: &[u8], message: &'static Message, levels: Levels) -> Result<(), Fault> {
+        let mut here = (Cursor::new(body), message, levels);
+        let mut parents = [here; RECURSE_ABOVE as usize];
+        let mut open = 0;
+        loop {
+            let (mut cursor, message, levels) = here;
+            if cursor.is_empty() {
+                if open == 0 {
+                    return Ok(());
+                }
+                open -= 1;
+                here = parents[open];
+                continue;
+            }
+            let field = cursor.rest;
+            let (number, wire) = cursor.key()?;
+            match message.field(number).map(|field| field.kind) {
+                Some(Kind::Message(child)) if wire == LEN => {
+                    let body = cursor.bytes()?;
+                    let inner = self.enter(body, child, levels)?;
+                    parents[open] = (cursor, message, levels);
+                    open += 1;
+                    here = (Cursor::new(body), child, inner);
+                }
+                None => {
+                    cursor.skip(number, wire, levels.left as usize)?;
+                    here.0 = cursor;
+                }
+                Some(_) => {
+                    // A field that holds no message, by itself: this goes no level down.
+                    cursor.skip(number, wire, 1)?;
+                    self.message(&field[..field.len() - cursor.rest.len()], message, levels)?;
+                    here.0 = cursor;
+                }
+            }
+        }
+    }
+
+    /// A metric's kinds of data are alternatives: one that follows another replaces it, and its points with
+    /// it.
+    fn replace(&mut self, data: &mut Data, key: u8) {
+        if data.key != key {
+            self.summary.items = data.items_before;
+            data.key = key;
+        }
+    }
+}
+
+/// A field that is not in the table: an unknown one is skipped, a known one has the wrong wire type.
+#[cold]
+#[inline(never)]
+fn other<'a>(at_key: Cursor<'a>, message: &'static Message, levels: Levels) -> Result<Cursor<'a>, Fault> {
+    let mut cursor = at_key;
+    let (number, wire) = cursor.key()?;
+    match message.field(number) {
+        Some(_) => Err(at_key.fault(InvalidKind::WireType)),
+        None => {
+            cursor.skip(number, wire, levels.left as usize)?;
+            Ok(cursor)
+        }
+    }
+}
+
+/// Steps over the fields that nearly every span starts with, in the order in which encoders write them, up
+/// to the attributes: straight compares, where the table would have to guess a jump for each. Stops early
+/// at anything unusual, which the table then takes.
+#[inline(always)]
+fn usual_span(body: &[u8]) -> Option<&[u8]> {
+    let (ids, mut rest) = body.split_first_chunk::<28>()?;
+    if [ids[0], ids[1], ids[18], ids[19]] != [0x0a, 16, 0x12, 8] {
+        return None;
+    }
+    if let Some((parent, after)) = rest.split_first_chunk::<10>()
+        && parent[..2] == [0x22, 8]
+    {
+        rest = after;
+    }
+    if let [0x2a, len @ ..0x80, after @ ..] = rest
+        && let Some((name, after)) = after.split_at_checked(usize::from(*len))
+        && is_utf8(name)
+    {
+        rest = after;
+    }
+    if let [0x30, ..0x80, after @ ..] = rest {
+        rest = after;
+    }
+    if let Some((times, after)) = rest.split_first_chunk::<18>()
+        && times[0] == 0x39
+        && times[9] == 0x41
+    {
+        rest = after;
+    }
+    Some(rest)
+}
+
+/// Which of a metric's alternatives was seen last, and how many items there were before the metric.
+#[derive(Debug)]
+struct Data {
+    key: u8,
+    items_before: u64,
+}
+
+#[inline(always)]
+fn text(bytes: &[u8]) -> Result<(), Fault> {
+    if is_utf8(bytes) { Ok(()) } else { Err(Fault::at(InvalidKind::Utf8, bytes)) }
+}
+
+#[inline(always)]
+fn id(bytes: &[u8], len: usize) -> Result<(), Fault> {
+    if bytes.len() == len { Ok(()) } else { Err(Fault::at(InvalidKind::IdLength, bytes)) }
+}
+
+#[inline(always)]
+fn id_or_none(bytes: &[u8], len: usize) -> Result<(), Fault> {
+    if bytes.is_empty() { Ok(()) } else { id(bytes, len) }
+}

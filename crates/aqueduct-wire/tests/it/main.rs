@@ -1,0 +1,12 @@
+//! Tests of the crate as its users see it, with prost and opentelemetry-proto as the oracle.
+
+mod allocation;
+mod generate;
+#[cfg(feature = "prost")]
+mod interop;
+#[cfg(feature = "json")]
+mod json;
+mod merge;
+mod oracle;
+mod signal;
+mod validate;

@@ -1,0 +1,82 @@
+//! Batching by concatenation.
+
+use aqueduct_wire::{Chunk, Limits, Merged, Merger, Signal};
+use bytes::Bytes;
+
+/// The bytes are those of the chunks in order, whichever are copied; counts and lengths add up.
+#[test]
+fn order_and_counts_are_kept() {
+    let sizes =
+        [10, 20_000, 30, 0, 40_000, 16_383, 16_384, 1, 60_000, 15_000, 15_000, 15_000, 15_000, 15_000];
+    let mut merger = Merger::new(Signal::Logs);
+    let mut expected = Vec::new();
+    for (n, size) in sizes.into_iter().enumerate() {
+        let bytes = vec![n as u8; size];
+        expected.extend_from_slice(&bytes);
+        merger.push(Chunk::from_valid(Signal::Logs, n as u64, bytes.into()));
+    }
+    assert_eq!((merger.items(), merger.len()), ((0..14).sum(), expected.len()));
+    let held = merger.held_bytes();
+    let merged = merger.finish();
+    assert_eq!(merged.to_bytes(), expected);
+    assert_eq!(merged.pieces().concat(), expected);
+    assert!(merged.pieces().iter().all(|piece| !piece.is_empty()));
+    assert_eq!((merged.items(), merged.len(), merged.held_bytes()), ((0..14).sum(), expected.len(), held));
+}
+
+/// What is large is kept by reference, and what is small does not pin the buffer that it is a slice of.
+#[test]
+fn large_by_reference_small_by_copy() {
+    let large = Bytes::from(vec![1; 20_000]);
+    let read_buffer = Bytes::from(vec![2; 1 << 20]);
+    let mut merger = Merger::new(Signal::Traces);
+    merger.push(Chunk::from_valid(Signal::Traces, 1, large.clone()));
+    merger.push(Chunk::from_valid(Signal::Traces, 1, read_buffer.slice(..100)));
+    assert!(read_buffer.is_unique());
+    assert_eq!(merger.held_bytes(), 20_000 + 64 * 1024);
+    let merged = merger.finish();
+    assert_eq!(merged.pieces()[0].as_ptr(), large.as_ptr());
+    let again = merged.clone();
+    assert_eq!(again.pieces()[1].as_ptr(), merged.pieces()[1].as_ptr());
+}
+
+/// Small chunks between large ones go on filling one slab: memory held stays near the memory used.
+#[test]
+fn a_slab_outlives_a_large_piece() {
+    let mut merger = Merger::new(Signal::Traces).with_slab_bytes(1_000).with_copy_below(100);
+    for _ in 0..10 {
+        merger.push(Chunk::from_valid(Signal::Traces, 1, vec![1; 90].into()));
+        merger.push(Chunk::from_valid(Signal::Traces, 1, vec![2; 100].into()));
+    }
+    assert_eq!(merger.held_bytes(), 1_000 + 10 * 100);
+    assert_eq!(merger.finish().pieces().len(), 20);
+}
+
+/// A chunk larger than the slab, but to be copied, gets a slab of its own size.
+#[test]
+fn slabs_grow_to_the_chunk() {
+    let mut merger = Merger::new(Signal::Traces).with_slab_bytes(10).with_copy_below(1_000);
+    merger.push(Chunk::from_valid(Signal::Traces, 1, vec![1; 500].into()));
+    merger.push(Chunk::from_valid(Signal::Traces, 1, vec![2; 5].into()));
+    let merged = merger.finish();
+    assert_eq!((merged.len(), merged.pieces().len()), (505, 2));
+}
+
+/// An empty batch has no pieces; one chunk stays itself.
+#[test]
+fn few_chunks() {
+    let empty = Merger::new(Signal::Metrics);
+    assert!(empty.is_empty() && empty.held_bytes() == 0);
+    assert!(empty.finish().pieces().is_empty());
+    let chunk = Chunk::validate(Signal::Metrics, Bytes::from_static(&[0x0a, 0]), &Limits::DEFAULT).unwrap();
+    let merged = Merged::from(chunk.clone());
+    assert_eq!((merged.len(), merged.to_bytes()), (2, chunk.into_bytes()));
+    assert!(Merged::from_chunk(Chunk::from_valid(Signal::Logs, 0, Bytes::new())).pieces().is_empty());
+}
+
+/// Two signals in one batch would be garbage for whoever reads it.
+#[test]
+#[should_panic(expected = "a batch holds one signal")]
+fn signals_do_not_mix() {
+    Merger::new(Signal::Logs).push(Chunk::from_valid(Signal::Traces, 0, Bytes::new()));
+}
