@@ -1,0 +1,151 @@
+//! Metric descriptors: what a metric is called, counts and means, in one constant that code, exposition and documentation share.
+
+/// How the values of a metric behave.
+///
+/// Complete by the exposition format 0.0.4 as far as we use it: summaries cannot be aggregated and are left out on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Only ever rises, until the process restarts.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The kind as the exposition format spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// The description of one metric.
+///
+/// Descriptors are constants. Each crate lists its own in a `METRICS` table, from which `/metrics`, the documentation and the alert rules are made,
+/// so that no name is written twice.
+///
+/// # Examples
+///
+/// ```
+/// use aqueduct_metrics::Desc;
+///
+/// const REFUSED: Desc = Desc::counter("shop_refused_requests_total", "{request}", "Requests refused at the door.")
+///     .with_attributes(&["reason"]);
+/// assert_eq!(REFUSED.attributes, ["reason"]);
+/// ```
+///
+/// A name that the exposition format does not allow fails to compile:
+///
+/// ```compile_fail
+/// # use aqueduct_metrics::Desc;
+/// const REFUSED: Desc = Desc::counter("shop.refused", "{request}", "Requests refused at the door.");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Desc {
+    /// The name in the exposition format: `aqueduct_<noun>_<unit>`, and `_total` at the end of every counter.
+    pub name: &'static str,
+    /// The unit in UCUM notation: `s`, `By`, `1`, `{item}`.
+    pub unit: &'static str,
+    /// How the values behave.
+    pub kind: Kind,
+    /// One sentence for a person.
+    pub help: &'static str,
+    /// The names of the labels, in the order in which they are written.
+    pub attributes: &'static [&'static str],
+}
+
+impl Desc {
+    /// A counter without attributes.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not `[a-zA-Z_:][a-zA-Z0-9_:]*` or does not end in `_total`. In a constant that is a compile error.
+    pub const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        assert!(ends_in_total(name), "the name of a counter ends in _total");
+        Self::new(name, unit, Kind::Counter, help)
+    }
+
+    /// A gauge without attributes.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not `[a-zA-Z_:][a-zA-Z0-9_:]*` or ends in `_total`. In a constant that is a compile error.
+    pub const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        assert!(!ends_in_total(name), "only the name of a counter ends in _total");
+        Self::new(name, unit, Kind::Gauge, help)
+    }
+
+    /// A histogram without attributes.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not `[a-zA-Z_:][a-zA-Z0-9_:]*` or ends in `_total`. In a constant that is a compile error.
+    pub const fn histogram(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        assert!(!ends_in_total(name), "only the name of a counter ends in _total");
+        Self::new(name, unit, Kind::Histogram, help)
+    }
+
+    /// The same metric with these labels.
+    ///
+    /// # Panics
+    ///
+    /// If a label is not `[a-zA-Z_][a-zA-Z0-9_]*`. In a constant that is a compile error.
+    pub const fn with_attributes(mut self, attributes: &'static [&'static str]) -> Self {
+        let mut index = 0;
+        while index < attributes.len() {
+            assert!(is_name(attributes[index], false), "a label is made of letters, digits and underscores");
+            index += 1;
+        }
+        self.attributes = attributes;
+        self
+    }
+
+    const fn new(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Self {
+        assert!(is_name(name, true), "a metric name is made of letters, digits, underscores and colons");
+        Desc { name, unit, kind, help, attributes: &[] }
+    }
+}
+
+/// Whether the exposition format allows the name; labels are as metric names, but without colons.
+const fn is_name(name: &str, colons: bool) -> bool {
+    let bytes = name.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        let byte = bytes[index];
+        let letter = byte.is_ascii_alphabetic() || byte == b'_' || (colons && byte == b':');
+        if !letter && (index == 0 || !byte.is_ascii_digit()) {
+            return false;
+        }
+        index += 1;
+    }
+    !bytes.is_empty()
+}
+
+const fn ends_in_total(name: &str) -> bool {
+    matches!(name.as_bytes(), [.., b'_', b't', b'o', b't', b'a', b'l'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards the check that keeps illegal names out of `/metrics`: one bad name makes a scraper refuse the whole page.
+    #[test]
+    fn names_follow_the_exposition_format() {
+        for good in ["a", "_a", "a:b", "aqueduct_items_total", "A9"] {
+            assert!(is_name(good, true), "{good}");
+        }
+        for bad in ["", "9a", "a.b", "a-b", "a b", "é"] {
+            assert!(!is_name(bad, true), "{bad}");
+        }
+        assert!(!is_name("a:b", false));
+        assert!(ends_in_total("a_total"));
+        assert!(!ends_in_total("total"));
+    }
+}
