@@ -1,0 +1,96 @@
+//! Sending the body of a call: a list of pieces that is never joined.
+
+use std::slice;
+use std::task::{Context, Poll};
+
+use aqueduct_wire::grpc::{PREFIX_LEN, prefix};
+use bytes::{BufMut, Bytes, BytesMut};
+use h2::SendStream;
+
+use crate::request::{Encoding, Request};
+
+/// A body up to this many bytes is handed over as a whole; h2 keeps references to it until the flow-control window
+/// allows it out. Saves the bookkeeping of capacity for the common small call.
+const WHOLE: usize = 64 << 10;
+
+/// How much of the connection's window a large body asks for at a time. What one stream has been granted no other can
+/// have, so asking for all of it would starve the other calls on the connection.
+const STEP: usize = 256 << 10;
+
+/// A first piece up to this size shares a data frame with the message prefix, for the price of copying it; 16 KiB is
+/// the largest frame of a peer that did not ask for larger ones. A larger first piece follows the prefix uncopied.
+const COALESCE: usize = (16 << 10) - PREFIX_LEN;
+
+/// The part of a body that is not handed to the connection yet.
+pub(super) struct Upload<'a> {
+    stream: SendStream<Bytes>,
+    current: Bytes,
+    rest: slice::Iter<'a, Bytes>,
+    left: usize,
+    whole: bool,
+}
+
+impl<'a> Upload<'a> {
+    pub(super) fn new(stream: SendStream<Bytes>, request: &'a Request) -> Self {
+        // The client's limit on request sizes is below 4 GiB.
+        let len = u32::try_from(request.len()).unwrap_or(u32::MAX);
+        let prefix = prefix(len, request.encoding() != Encoding::Identity);
+        let mut rest = request.pieces().iter();
+        let first = rest.as_slice().first().map_or(0, Bytes::len);
+        let mut current = BytesMut::with_capacity(PREFIX_LEN + if first <= COALESCE { first } else { 0 });
+        current.put_slice(&prefix);
+        if first <= COALESCE
+            && let Some(piece) = rest.next()
+        {
+            current.put_slice(piece);
+        }
+        let left = PREFIX_LEN + request.len();
+        Self { stream, current: current.freeze(), rest, left, whole: left <= WHOLE }
+    }
+
+    /// Hands over what the connection takes now and arranges to be woken for the rest.
+    ///
+    /// An error of the stream ends the upload silently: whoever waits for the answer is told the same error.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while self.left > 0 {
+            if self.current.is_empty() {
+                match self.rest.next() {
+                    Some(piece) => self.current = piece.clone(),
+                    None => self.left = 0,
+                }
+                continue;
+            }
+            let room = if self.whole { self.current.len() } else { self.room(cx) };
+            if room == 0 {
+                return;
+            }
+            let part = self.current.split_to(room.min(self.current.len()));
+            self.left -= part.len();
+            if self.stream.send_data(part, self.left == 0).is_err() {
+                self.left = 0;
+            }
+        }
+    }
+
+    /// How many bytes the stream takes now; none means that there is nothing to do until woken.
+    fn room(&mut self, cx: &mut Context<'_>) -> usize {
+        loop {
+            let room = self.stream.capacity();
+            if room > 0 {
+                return room;
+            }
+            self.stream.reserve_capacity(self.left.min(STEP));
+            if self.stream.capacity() > 0 {
+                continue;
+            }
+            match self.stream.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(None | Some(Err(_))) => {
+                    self.left = 0;
+                    return 0;
+                }
+                Poll::Pending => return 0,
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! An OTLP client: delivers telemetry over gRPC or HTTP, and says exactly what became of each attempt.
+//!
+//! ```text
+//! L6  aqueduct-gateway
+//! L5  aqueduct
+//! L4  aqueduct-opentelemetry
+//! L3  aqueduct-pipeline
+//! L2  aqueduct-batch  [aqueduct-transport]  aqueduct-receiver
+//! L1  aqueduct-wire    aqueduct-metrics
+//! ```
+//!
+//! # The problem
+//!
+//! Exporters tend to know two results, success and error, and lose data in between: they retry what can never succeed,
+//! drop what a busy server asked to have later, resend what was accepted in part, or all come back at the same
+//! moment. The OpenTelemetry specification says what each status means; this crate has its tables as pure functions, a
+//! client that applies them to everything a socket can do, and the arithmetic for when to try again. It sends a batch as the
+//! list of pieces it was merged from, without joining them, and a retry sends the same bytes.
+//!
+//! # Example
+//!
+//! ```
+//! use aqueduct_transport::{Client, ClientConfig, FailureKind, Outcome, Protocol, RetryPolicy};
+//! use aqueduct_wire::{Chunk, Limits, Merged, Signal};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! // Nobody listens there.
+//! let client = Client::new(ClientConfig::new("http://127.0.0.1:1", Protocol::Grpc))?;
+//!
+//! // A request with one log record whose severity text is "INFO".
+//! let bytes = b"\x0a\x0a\x12\x08\x12\x06\x1a\x04INFO"[..].into();
+//! let chunk = Chunk::validate(Signal::Logs, bytes, &Limits::default())?;
+//! let request = client.prepare(&Merged::from_chunk(chunk));
+//!
+//! match client.send(&request).await {
+//!     Outcome::Retry { after, failure } => {
+//!         assert_eq!(failure.kind, FailureKind::Connect);
+//!         let wait = RetryPolicy::default().delay(0, after, 0.5);
+//!         assert_eq!(wait.as_millis(), 50);
+//!     }
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! - A [`Client`] talks to one peer, over [`Protocol`] and with [`Compression`] as its [`ClientConfig`] says.
+//!   [`Client::prepare`] makes a [`Request`] of a batch, once; [`Client::send`] makes one attempt, as often as it takes.
+//! - An [`Outcome`] is what to do about the data: delivered, partly delivered (never retry), retry, permanent, too
+//!   large. A [`Failure`] says why, and whether the peer may have taken the data all the same. The module [`outcome`] holds
+//!   the tables of gRPC and HTTP statuses.
+//! - A [`RetryPolicy`] computes delays with jitter; a [`Backoff`] counts the failures in a row and remembers what the
+//!   server demanded (`RetryInfo`, `Retry-After`).
+//! - A [`PauseClock`] belongs to a destination: when an attempt fails all attempts pause, and when the pause ends one probes
+//!   while the others wait. Like the two before it is a state machine that takes the time as an argument.
+//! - [`ClientStatus`] and [`CompressionStats`] are snapshots for health pages; [`METRICS`] describes them.
+//!
+//! # Guarantees
+//!
+//! - *Time.* A send ends within [`ClientConfig::timeout`], name lookup and connecting included, whatever the peer does.
+//! - *Memory.* Answers, their heads and trailers are bounded. Bodies are referred to, not copied: beside them a send holds
+//!   what the connection buffers. Compression holds at most four idle contexts.
+//! - *Bytes.* What is sent is what was prepared, in that order; a retry is byte-identical.
+//! - *Classification.* Retryable are exactly the codes of the specification, connections that failed or broke, and
+//!   time-outs. A success whose answer makes no sense is a delivery with a warning ([`ClientStatus::last_warning`]), because
+//!   the status is what counts and a retry would duplicate the data; only an HTML page is taken for the wrong endpoint.
+//! - *Duplicates.* An attempt is repeated by the client itself only if the server cannot have seen the whole request: a kept
+//!   HTTP/1.1 connection that turned out to be closed, an HTTP/2 connection on which no stream could be opened.
+//! - *Cancellation.* Dropping a send resets its stream or closes its connection, and harms no other send.
+//! - *Overload.* Nothing is queued here. Sends beyond the server's limit of concurrent streams wait for their turn within
+//!   their time.
+//! - No unsafe code. No panic on any input from the network.
+//!
+//! # Limitations
+//!
+//! - No TLS, no unix sockets, no proxies, no `OTEL_EXPORTER_OTLP_*` variables yet.
+//! - OTLP/HTTP over HTTP/1.1 only. Redirects are not followed, by design.
+//! - The addresses of a name are tried one after the other, each with its share of the time, not in a race.
+//! - A peer's RST_STREAM other than a refusal counts as a lost connection, to be retried, as the data may not have
+//!   arrived; gRPC would call some of them INTERNAL and give up.
+//! - Retry decisions belong to the caller; this crate has no queue and no budget.
+//!
+//! # When not to use this crate
+//!
+//! To export from an application through the `opentelemetry` SDK without a pipeline of your own, its `opentelemetry-otlp` is
+//! simpler. If your requests are prost structs and speed does not matter, a generated tonic client is, too.
+//!
+//! # Features
+//!
+//! | feature | default | unlocks |
+//! |---|---|---|
+//! | `grpc` | yes | [`Protocol::Grpc`], over the h2 crate |
+//! | `http` | yes | [`Protocol::HttpProtobuf`], over hyper; needs neither tonic nor prost |
+//! | `gzip` | yes | [`Compression::Gzip`], over zlib-rs |
+//! | `zstd` | yes | [`Compression::Zstd`] |
+//! | `json` | no | [`Protocol::HttpJson`] |
+//! | `tonic` | no | `TonicClient`, over a channel that you built |
+
+#[cfg(any(feature = "http", feature = "tonic"))]
+mod body;
+mod client;
+mod compress;
+mod config;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod connect;
+#[cfg(any(feature = "grpc", feature = "http", feature = "tonic"))]
+mod endpoint;
+mod error;
+mod failure;
+#[cfg(any(feature = "grpc", feature = "tonic"))]
+mod grpc;
+#[cfg(any(feature = "grpc", feature = "http", feature = "tonic"))]
+mod headers;
+#[cfg(feature = "http")]
+mod http1;
+mod metrics;
+pub mod outcome;
+mod pause;
+mod request;
+mod retry;
+mod status;
+#[cfg(feature = "tonic")]
+mod tonic_channel;
+
+pub use client::Client;
+pub use compress::CompressionStats;
+pub use config::{ClientConfig, Compression, Protocol};
+pub use error::ConfigError;
+pub use failure::{Failure, FailureKind};
+pub use metrics::METRICS;
+#[doc(inline)]
+pub use outcome::Outcome;
+pub use pause::{PauseClock, Turn};
+pub use request::{Encoding, Format, Request};
+pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use status::ClientStatus;
+#[cfg(feature = "tonic")]
+pub use tonic_channel::TonicClient;
