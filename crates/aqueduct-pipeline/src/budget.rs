@@ -1,0 +1,147 @@
+//! How many bytes a lane may hold, and how fast it gets rid of them.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The shortest advice to a refused client: less would make it spin.
+const MIN_RETRY_AFTER: Duration = Duration::from_millis(100);
+/// The longest: past this a client should find out for itself.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// The advice while nothing has been delivered yet, so that no rate is known.
+const UNKNOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The drain rate is averaged over about this long.
+const RATE_WINDOW: Duration = Duration::from_secs(5);
+
+/// A byte budget with a gauge of its drain rate.
+///
+/// `held` is a plain counter: it orders nothing but itself, so every access is relaxed. An overshoot is impossible
+/// because a reservation that would pass the limit takes its own addition back before it reports the refusal; two
+/// refusals that overlap can refuse a third that would have fitted, never admit one that does not fit.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: u64,
+    /// Bytes reserved now; written by every intake and by the lane.
+    held: AtomicU64,
+    drain: Mutex<Drain>,
+}
+
+#[derive(Debug)]
+struct Drain {
+    since: Option<Instant>,
+    bytes: u64,
+    /// Bytes a second over the last full window; zero before the first.
+    rate: f64,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, held: AtomicU64::new(0), drain: Mutex::new(Drain { since: None, bytes: 0, rate: 0.0 }) }
+    }
+
+    /// Takes `bytes` out of the budget, or nothing at all.
+    ///
+    /// A single chunk larger than the whole budget is admitted into an empty one: it could never be admitted
+    /// otherwise, and its size is bounded by whoever received it.
+    pub(crate) fn try_reserve(&self, bytes: u64) -> bool {
+        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
+        if before == 0 || before.saturating_add(bytes) <= self.limit {
+            return true;
+        }
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        false
+    }
+
+    /// Gives bytes back that were not delivered (a refusal elsewhere, a drop).
+    pub(crate) fn release(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives bytes back that left, and lets the drain rate know.
+    pub(crate) fn drained(&self, bytes: u64, now: Instant) {
+        self.release(bytes);
+        let Ok(mut drain) = self.drain.lock() else { return };
+        let since = *drain.since.get_or_insert(now);
+        drain.bytes += bytes;
+        let elapsed = now.saturating_duration_since(since);
+        if elapsed >= RATE_WINDOW || drain.rate == 0.0 && !elapsed.is_zero() {
+            drain.rate = drain.bytes as f64 / elapsed.as_secs_f64();
+            drain.since = Some(now);
+            drain.bytes = 0;
+        }
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.held() >= self.limit / 100 * 95
+    }
+
+    /// When a client that was refused `bytes` should come back: the time in which, at the measured drain rate, a
+    /// tenth of the budget (or the request, if larger) becomes free.
+    pub(crate) fn retry_after(&self, bytes: u64) -> Duration {
+        let rate = self.drain.lock().map_or(0.0, |drain| drain.rate);
+        if rate <= 0.0 {
+            return UNKNOWN_RETRY_AFTER;
+        }
+        let wanted = bytes.max(self.limit / 10) as f64;
+        Duration::try_from_secs_f64(wanted / rate)
+            .unwrap_or(MAX_RETRY_AFTER)
+            .clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_past_the_limit_takes_nothing() {
+        let budget = Budget::new(100);
+        assert!(budget.try_reserve(60));
+        assert!(!budget.try_reserve(41));
+        assert_eq!(budget.held(), 60);
+        assert!(budget.try_reserve(40));
+        budget.release(100);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn a_chunk_larger_than_the_budget_passes_when_nothing_else_is_held() {
+        let budget = Budget::new(100);
+        assert!(budget.try_reserve(1_000));
+        assert!(!budget.try_reserve(1));
+        budget.release(1_000);
+        assert!(budget.try_reserve(1));
+    }
+
+    #[test]
+    fn the_advice_follows_the_drain_rate() {
+        let budget = Budget::new(1_000_000);
+        assert_eq!(budget.retry_after(10), UNKNOWN_RETRY_AFTER);
+        let start = Instant::now();
+        assert!(budget.try_reserve(900_000));
+        budget.drained(1, start);
+        // 500,000 bytes in a second: a tenth of the budget takes 200 ms.
+        budget.drained(499_999, start + Duration::from_secs(1));
+        assert_eq!(budget.retry_after(10), Duration::from_millis(200));
+        // A request larger than a tenth of the budget waits for its own size.
+        assert_eq!(budget.retry_after(500_000), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_advice_is_clamped() {
+        let budget = Budget::new(1_000);
+        let start = Instant::now();
+        assert!(budget.try_reserve(1_000));
+        budget.drained(1, start);
+        budget.drained(1, start + Duration::from_secs(100));
+        assert_eq!(budget.retry_after(10), MAX_RETRY_AFTER);
+    }
+}

@@ -1,0 +1,95 @@
+//! What can be set about a pipeline, and what is wrong with it.
+
+use std::fmt;
+use std::time::Duration;
+
+use aqueduct_batch::BatchConfig;
+
+/// Limits of one lane: what a pipeline holds for one destination.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LaneConfig {
+    /// Bytes held for the destination at most, over open batch, queue, retries and attempts. Past it new chunks are
+    /// refused for the whole pipeline. Default 64 MiB. An outage of `t` seconds at `r` bytes a second needs `t * r`.
+    pub queue_bytes: u64,
+    /// Requests under way at most. Default 8. The rate is at most this times the batch size over the round trip.
+    pub max_in_flight: usize,
+}
+
+impl Default for LaneConfig {
+    fn default() -> Self {
+        Self { queue_bytes: 64 << 20, max_in_flight: 8 }
+    }
+}
+
+impl LaneConfig {
+    /// Sets [`LaneConfig::queue_bytes`].
+    #[must_use]
+    pub fn with_queue_bytes(mut self, bytes: u64) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets [`LaneConfig::max_in_flight`].
+    #[must_use]
+    pub fn with_max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = requests;
+        self
+    }
+}
+
+/// Settings of a pipeline as a whole.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PipelineConfig {
+    /// When a batch is sealed. Default 8,192 items, 8 MiB or 200 ms, whichever comes first.
+    pub batch: BatchConfig,
+    /// Open batches that are filled side by side; one per thread that offers avoids contention. Default 1.
+    pub shards: usize,
+    /// How long dropping a pipeline that was not shut down may take to deliver what it holds. Default 5 s.
+    pub drop_deadline: Duration,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self { batch: BatchConfig::default(), shards: 1, drop_deadline: Duration::from_secs(5) }
+    }
+}
+
+/// Why a pipeline could not be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No destination was given.
+    NoDestination,
+    /// Two destinations of this name: their figures could not be told apart.
+    DuplicateDestination(String),
+    /// A limit is zero that must not be.
+    Zero(&'static str),
+    /// The batch limits contradict each other.
+    Batch(aqueduct_batch::ConfigError),
+    /// The worker thread could not be started.
+    Worker(std::io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::NoDestination => f.write_str("a pipeline needs at least one destination"),
+            BuildError::DuplicateDestination(name) => write!(f, "two destinations are named {name:?}"),
+            BuildError::Zero(what) => write!(f, "{what} must be at least 1"),
+            BuildError::Batch(_) => f.write_str("the batch limits are not usable"),
+            BuildError::Worker(_) => f.write_str("the worker thread could not be started"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BuildError::Batch(error) => Some(error),
+            BuildError::Worker(error) => Some(error),
+            BuildError::NoDestination | BuildError::DuplicateDestination(_) | BuildError::Zero(_) => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A destination: an exporter with its retry policy and the one pause clock that all its lanes obey.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aqueduct_transport::{Backoff, PauseClock, RetryPolicy, Turn};
+use tokio::sync::watch;
+
+use crate::Exporter;
+
+/// Where batches go. Share one (in an `Arc`) between the pipelines of several signals: they keep lanes and ledgers of
+/// their own, but when the destination asks for a pause all of them pause.
+pub struct Destination {
+    name: String,
+    exporter: Box<dyn Exporter>,
+    max_elapsed: Option<Duration>,
+    pacing: Mutex<Pacing>,
+    /// Counts the changes of `pacing` that may let a waiting lane go on.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Pacing {
+    clock: PauseClock,
+    /// Counts failures in a row, once per pause: eight requests that fail together are one failure.
+    backoff: Backoff,
+    pause: Option<Pause>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    /// Attempts that started before this neither lengthen the pause (but for the server's hint) nor end it.
+    began: Instant,
+    until: Instant,
+}
+
+impl Destination {
+    /// A destination of this name (it labels ledgers, metrics and notices).
+    pub fn new(name: impl Into<String>, exporter: impl Exporter, retry: RetryPolicy) -> Self {
+        Self {
+            name: name.into(),
+            exporter: Box::new(exporter),
+            max_elapsed: retry.max_elapsed,
+            pacing: Mutex::new(Pacing {
+                clock: PauseClock::default(),
+                backoff: Backoff::new(retry),
+                pause: None,
+            }),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn exporter(&self) -> &dyn Exporter {
+        &*self.exporter
+    }
+
+    /// The age past which a batch that keeps failing is given up; `None` is never.
+    pub(crate) fn max_elapsed(&self) -> Option<Duration> {
+        self.max_elapsed
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn pacing(&self) -> MutexGuard<'_, Pacing> {
+        // Every critical section leaves the state whole, so a panic elsewhere does not spoil it.
+        self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an attempt may start now.
+    pub(crate) fn turn(&self, now: Instant) -> Turn {
+        self.pacing().clock.next(now)
+    }
+
+    /// A retryable failure of an attempt that began at `started`: pauses every lane.
+    pub(crate) fn failed(&self, started: Instant, probe: bool, hint: Option<Duration>, now: Instant) {
+        {
+            let mut pacing = self.pacing();
+            let known = pacing.pause.filter(|pause| !probe && started <= pause.began);
+            let delay = match (known, hint) {
+                // An attempt of before the pause failed too: that is no news, unless the server asks for more time.
+                (Some(_), hint) => hint.unwrap_or(Duration::ZERO),
+                (None, hint) => pacing.backoff.failed(hint, rand::random()),
+            };
+            if known.is_none() || !delay.is_zero() {
+                pacing.clock.failed(now, delay);
+                let until = now + delay;
+                let began = known.map_or(now, |pause| pause.began);
+                let until = known.map_or(until, |pause| pause.until.max(until));
+                pacing.pause = Some(Pause { began, until });
+            }
+        }
+        self.wake_lanes();
+    }
+
+    /// An answer that shows that the destination works, to an attempt that began at `started`.
+    pub(crate) fn answered(&self, started: Instant, probe: bool, now: Instant) {
+        {
+            let mut pacing = self.pacing();
+            if !probe && pacing.pause.is_some_and(|pause| started <= pause.began) {
+                return;
+            }
+            pacing.backoff.succeeded();
+            if pacing.pause.take().is_none() {
+                return;
+            }
+            pacing.clock.succeeded(now);
+        }
+        self.wake_lanes();
+    }
+
+    /// A probe that ended without an answer (its lane was shut down): another may probe.
+    pub(crate) fn probe_abandoned(&self) {
+        self.pacing().clock.abandoned(Instant::now());
+        self.wake_lanes();
+    }
+
+    /// How long the destination is paused from `now`; `None` when it is not.
+    pub(crate) fn paused(&self, now: Instant) -> Option<Duration> {
+        self.pacing().pause.map(|pause| pause.until.saturating_duration_since(now))
+    }
+
+    fn wake_lanes(&self) {
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("name", &self.name)
+            .field("pacing", &self.pacing)
+            .finish_non_exhaustive()
+    }
+}

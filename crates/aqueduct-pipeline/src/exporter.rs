@@ -1,0 +1,38 @@
+//! Where batches go: the OTLP client, or whatever a user supplies.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use aqueduct_transport::{Client, Outcome, Request};
+use aqueduct_wire::Merged;
+
+/// A boxed future of one attempt; one allocation per batch, not per item.
+pub type Attempt<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// Sends batches somewhere. [`Client`] is the OTLP implementation; a file or a debug printer is another.
+///
+/// The pipeline decides when to send and what to do with the outcome; an exporter makes one attempt at a time and
+/// keeps no queue.
+pub trait Exporter: Send + Sync + 'static {
+    /// Turns a batch into what is sent, once; every retry sends the same request. The place to compress.
+    fn prepare(&self, batch: &Merged) -> Request {
+        Request::plain(batch)
+    }
+
+    /// Makes one attempt. It must end by itself: the pipeline sets no time-out of its own.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the pipeline's shutdown deadline passes.
+    fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a>;
+}
+
+impl Exporter for Client {
+    fn prepare(&self, batch: &Merged) -> Request {
+        Client::prepare(self, batch)
+    }
+
+    fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+        Box::pin(Client::send(self, request))
+    }
+}

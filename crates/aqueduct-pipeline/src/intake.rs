@@ -1,0 +1,274 @@
+//! The way in: budget, ledger, open batch.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
+use aqueduct_wire::{Chunk, Signal};
+use tokio::sync::Notify;
+
+use crate::acknowledge::{Delivery, Fanout};
+use crate::lane::Lane;
+use crate::parcel::{OpenBatch, Parcel, Receipts};
+
+/// Why a chunk was not taken. The chunk's items are in no ledger: whoever offered them still owns them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// A lane's byte budget is full; it is worth offering again after this time, computed from the drain rate.
+    Full {
+        /// From 100 ms to 30 s.
+        retry_after: Duration,
+    },
+    /// The pipeline is shutting down.
+    Closed,
+    /// The chunk is of another signal than the pipeline.
+    WrongSignal,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refused::Full { retry_after } => {
+                write!(f, "the pipeline's byte budget is full; offer again in {} ms", retry_after.as_millis())
+            }
+            Refused::Closed => f.write_str("the pipeline is shutting down"),
+            Refused::WrongSignal => f.write_str("the chunk is of another signal than the pipeline"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Offers chunks to a pipeline. Clone one per thread: each clone fills a shard of its own as long as there are
+/// shards, so threads do not contend.
+#[derive(Debug)]
+pub struct Intake {
+    shared: Arc<Shared>,
+    shard: usize,
+}
+
+impl Clone for Intake {
+    fn clone(&self) -> Self {
+        // A plain round-robin counter; nothing is ordered by it.
+        let shard = self.shared.next_shard.fetch_add(1, Ordering::Relaxed) % self.shared.shards.len();
+        Self { shared: Arc::clone(&self.shared), shard }
+    }
+}
+
+/// What intakes, the sealer and the pipeline's handle share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    signal: Signal,
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    shards: Vec<Mutex<Shard>>,
+    next_shard: AtomicUsize,
+    /// Set by the first chunk that enters an empty shard, cleared by the sealer before it looks for deadlines. While
+    /// it is set no further wake is needed, so a busy pipeline wakes its sealer once per batch delay and not once
+    /// per batch.
+    armed: AtomicBool,
+    wake_sealer: Notify,
+}
+
+#[derive(Debug)]
+struct Shard {
+    batcher: Batcher<Parcel, OpenBatch>,
+    closed: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(signal: Signal, batch: &BatchConfig, shards: usize, lanes: Vec<Arc<Lane>>) -> Self {
+        let shard = || Mutex::new(Shard { batcher: Batcher::new(batch.clone()), closed: false });
+        Self {
+            signal,
+            lanes,
+            shards: (0..shards.max(1)).map(|_| shard()).collect(),
+            next_shard: AtomicUsize::new(0),
+            armed: AtomicBool::new(false),
+            wake_sealer: Notify::new(),
+        }
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    pub(crate) fn intake(self: &Arc<Self>) -> Intake {
+        Intake { shared: Arc::clone(self), shard: 0 }.clone()
+    }
+
+    fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Items in open batches, per lane.
+    pub(crate) fn open_items(&self) -> u64 {
+        self.shards.iter().map(|shard| Self::lock(shard).batcher.weight().items).sum()
+    }
+
+    /// Seals every open batch; with `close`, no chunk is taken afterwards.
+    pub(crate) fn seal_all(&self, close: bool) {
+        for shard in &self.shards {
+            let mut shard = Self::lock(shard);
+            shard.closed |= close;
+            let sealed = shard.batcher.flush();
+            self.hand_over(sealed, Instant::now());
+        }
+    }
+
+    /// Gives sealed batches to the lanes. Called under the lock of the shard they come from: whoever takes that lock
+    /// next finds them in the lanes, so a flush cannot miss a batch on its way.
+    fn hand_over(&self, sealed: impl IntoIterator<Item = Sealed<OpenBatch>>, now: Instant) {
+        for batch in sealed.into_iter().filter_map(|sealed| sealed.batch.close()) {
+            for (lane, receipt) in self.lanes.iter().zip(batch.receipts) {
+                lane.push(batch.merged.clone(), receipt, batch.charged, now);
+            }
+        }
+    }
+
+    /// Seals by age: the only timer of the way in. Runs on the worker until the pipeline is dropped.
+    pub(crate) async fn run_sealer(self: Arc<Self>) {
+        loop {
+            self.wake_sealer.notified().await;
+            while let Some(deadline) = self.next_deadline() {
+                tokio::time::sleep_until(tokio::time::Instant::from_std(deadline)).await;
+                let now = Instant::now();
+                for shard in &self.shards {
+                    let mut shard = Self::lock(shard);
+                    let sealed = shard.batcher.poll(now);
+                    self.hand_over(sealed, now);
+                }
+            }
+        }
+    }
+
+    /// The earliest deadline of an open batch. When there is none the sealer is disarmed first and looks again, so a
+    /// chunk that came in between is either seen here or finds the flag cleared and wakes the sealer.
+    fn next_deadline(&self) -> Option<Instant> {
+        let earliest = || self.shards.iter().filter_map(|shard| Self::lock(shard).batcher.deadline()).min();
+        earliest().or_else(|| {
+            // Ordered against the shard locks: a producer that filled a shard after we looked takes that lock after
+            // our first look, and its swap of the flag follows; whichever swap is later sees the other's work.
+            self.armed.swap(false, Ordering::SeqCst);
+            let found = earliest();
+            if found.is_some() {
+                self.armed.store(true, Ordering::SeqCst);
+            }
+            found
+        })
+    }
+
+    /// Waits for no one: arms the sealer if it sleeps.
+    fn arm(&self) {
+        if !self.armed.load(Ordering::SeqCst) && !self.armed.swap(true, Ordering::SeqCst) {
+            self.wake_sealer.notify_one();
+        }
+    }
+
+    /// Reserves in every lane or in none.
+    fn reserve(&self, bytes: u64) -> Result<(), Refused> {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if !lane.budget.try_reserve(bytes) {
+                self.release(&self.lanes[..index], bytes);
+                return Err(Refused::Full { retry_after: lane.budget.retry_after(bytes) });
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&self, lanes: &[Arc<Lane>], bytes: u64) {
+        for lane in lanes {
+            lane.budget.release(bytes);
+        }
+    }
+}
+
+impl Intake {
+    /// The signal this pipeline carries.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.shared.signal
+    }
+
+    /// Offers a chunk: into the open batch of this intake's shard, acknowledged as enqueued when it returns `Ok`.
+    ///
+    /// Chunks smaller than the merge limit are copied, so the caller's buffer is free again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; nothing of the chunk was kept.
+    ///
+    /// # Overload
+    ///
+    /// Never blocks for room: when any lane's byte budget is full the chunk is refused for all of them.
+    pub fn offer(&self, chunk: Chunk) -> Result<(), Refused> {
+        self.put(chunk, None)
+    }
+
+    /// Offers a chunk and follows it: the returned future tells how its items settled at every destination (the worst
+    /// of them when there are several).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; nothing of the chunk was kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for the items.
+    pub fn offer_acknowledged(&self, chunk: Chunk) -> Result<Delivery, Refused> {
+        let (fanout, delivery) = Fanout::new(self.shared.lanes.len());
+        self.put(chunk, Some(fanout))?;
+        Ok(delivery)
+    }
+
+    fn put(&self, chunk: Chunk, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {
+        let shared = &*self.shared;
+        if chunk.signal() != shared.signal {
+            return Err(Refused::WrongSignal);
+        }
+        let weight = Weight { items: chunk.items(), bytes: chunk.len() as u64 };
+        if weight.bytes == 0 {
+            // An empty request is a success of nothing; there is nothing to send.
+            if let Some(fanout) = fanout {
+                fanout.nothing_to_deliver();
+            }
+            return Ok(());
+        }
+        shared.reserve(weight.bytes)?;
+        let now = Instant::now();
+        let opened = {
+            let mut shard = Shared::lock(&shared.shards[self.shard]);
+            if shard.closed {
+                drop(shard);
+                shared.release(&shared.lanes, weight.bytes);
+                return Err(Refused::Closed);
+            }
+            // Accepted only past the last refusal, and under the lock, so that a snapshot that takes it agrees.
+            let receipts = shared.receipts(weight.items, fanout);
+            let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
+            shared.hand_over(sealed, now);
+            !shard.batcher.is_empty()
+        };
+        if opened {
+            shared.arm();
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn receipts(&self, items: u64, fanout: Option<Arc<Fanout>>) -> Receipts {
+        let receipt = |lane: &Arc<Lane>| {
+            let mut receipt = lane.ledger.accept(items);
+            if let Some(fanout) = &fanout {
+                receipt.attach(Arc::clone(fanout) as Arc<dyn aqueduct_metrics::Acknowledge>);
+            }
+            receipt
+        };
+        match self.lanes.as_slice() {
+            [lane] => Receipts::One(receipt(lane)),
+            lanes => Receipts::Many(lanes.iter().map(receipt).collect()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A telemetry pipeline that accounts for every item: intake, batch, compress, send, retry, settle.
+//!
+//! ```text
+//! L6  aqueduct-gateway
+//! L5  aqueduct (umbrella)
+//! L3  aqueduct-pipeline            <- this crate
+//! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
+//! L1  aqueduct-wire   aqueduct-metrics
+//! ```
+//!
+//! An exporter that retries on the thread that batches loses data in every outage: while it waits, the queue behind
+//! it overflows. This crate separates the two. Chunks of encoded OTLP are concatenated into batches on the thread that
+//! offers them; a thread of the pipeline's own compresses, sends, pauses and retries; what has failed is kept, as the
+//! very bytes that will be sent again, for as long as a byte budget holds. At any moment
+//! `accepted = delivered + rejected + dropped + held`, and every drop has a reason.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use aqueduct_pipeline::{Attempt, Destination, Exporter, LaneConfig, Pipeline};
+//! use aqueduct_transport::{Outcome, Request, RetryPolicy};
+//! use aqueduct_wire::{Chunk, Signal};
+//! use bytes::Bytes;
+//!
+//! /// Prints sizes; `aqueduct_transport::Client` is the exporter that speaks OTLP.
+//! struct Print;
+//!
+//! impl Exporter for Print {
+//!     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+//!         println!("{} spans in {} bytes", request.items(), request.len());
+//!         Box::pin(async { Outcome::Delivered })
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let destination = Arc::new(Destination::new("print", Print, RetryPolicy::default()));
+//! let pipeline = Pipeline::builder(Signal::Traces).destination(destination, LaneConfig::default()).build()?;
+//! // One ResourceSpans without content: field 1, length 0. `Chunk::validate` takes bytes from outside.
+//! pipeline.intake().offer(Chunk::from_valid(Signal::Traces, 0, Bytes::from_static(b"\x0a\x00")))?;
+//! let report = pipeline.shutdown(Duration::from_secs(5))?;
+//! assert!(report.complete);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Concepts
+//!
+//! - A [`Pipeline`] carries one signal. An [`Intake`] is the way in; clone one per thread.
+//! - A [`Destination`] is an [`Exporter`] with its retry policy and its one pause clock. The part of a pipeline that
+//!   belongs to one destination is a *lane*: queue, retries, attempts, byte budget and ledger ([`LaneStatus`]).
+//!   Lanes share the batches' bytes and nothing else: a slow destination stalls another only once its own budget is
+//!   full, because a chunk is taken for every lane or for none.
+//! - A [`Worker`] is the thread; pipelines may share one.
+//!
+//! # Guarantees
+//!
+//! - **Conservation.** A batch is in exactly one of open batch, queue, retries or attempts until it settles, and it
+//!   settles once. A panicking exporter loses an attempt, never a batch.
+//! - **Deadlines.** [`Pipeline::flush`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
+//!   runtime; on the pipeline's own worker they answer [`WouldDeadlock`]. What a shutdown could not deliver is counted
+//!   as `unknown_outcome` (under way) or `shutdown` (the rest).
+//! - **Overload.** [`Intake::offer`] never waits for room. A full budget is answered with [`Refused::Full`] and the
+//!   time after which, at the measured drain rate, offering again is worth while.
+//! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
+//!   others follow its success. Requests that fail together count as one failure.
+//! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other.
+//! - **Allocation.** A chunk below 16 KiB is copied into the open batch; nothing is allocated for it beyond the
+//!   batch's slabs, with one destination.
+//!
+//! # Limitations
+//!
+//! - Memory only: what is held when the process is killed is lost. Use [`Intake::offer_acknowledged`] to acknowledge
+//!   after delivery instead of before.
+//! - A batch is never split: one that the destination finds too large is dropped as `too_large`.
+//! - The byte budget counts the chunks' lengths. A chunk of 16 KiB and more is kept by reference, so a slice of a
+//!   larger buffer pins all of it.
+//!
+//! # When not to use this crate
+//!
+//! For a program that can afford to lose its telemetry in an outage, `aqueduct-transport`'s client alone is smaller.
+//! To batch something that is not OTLP use `aqueduct-batch`.
+//!
+//! # Features
+//!
+//! `grpc`, `http`, `gzip` and `zstd` (all on by default) are those of `aqueduct-transport`.
+
+mod acknowledge;
+mod budget;
+mod config;
+mod destination;
+mod dispatch;
+mod exporter;
+mod intake;
+mod lane;
+mod metrics;
+mod notice;
+mod parcel;
+mod pipeline;
+mod report;
+mod worker;
+
+pub use acknowledge::Delivery;
+pub use config::{BuildError, LaneConfig, PipelineConfig};
+pub use destination::Destination;
+pub use exporter::{Attempt, Exporter};
+pub use intake::{Intake, Refused};
+pub use metrics::{METRICS, write_prometheus};
+pub use notice::{Notice, NoticeHandler};
+pub use pipeline::{Builder, Pipeline};
+pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WouldDeadlock};
+pub use worker::Worker;

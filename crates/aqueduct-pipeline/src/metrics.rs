@@ -1,0 +1,132 @@
+//! The metrics of pipelines: their descriptions, and how a reading is written.
+
+use aqueduct_metrics::{Desc, DropReason, PrometheusText};
+
+use crate::report::LaneStatus;
+
+const LANE: &[&str] = &["signal", "destination"];
+
+const ACCEPTED: Desc =
+    Desc::counter("aqueduct_pipeline_accepted_items_total", "{item}", "Items taken in for a destination.")
+        .with_attributes(LANE);
+const DELIVERED: Desc = Desc::counter(
+    "aqueduct_pipeline_delivered_items_total",
+    "{item}",
+    "Items that the destination confirmed.",
+)
+.with_attributes(LANE);
+const REJECTED: Desc = Desc::counter(
+    "aqueduct_pipeline_rejected_items_total",
+    "{item}",
+    "Items that the destination rejected in a partial success.",
+)
+.with_attributes(LANE);
+const DROPPED: Desc =
+    Desc::counter("aqueduct_pipeline_dropped_items_total", "{item}", "Items given up, by reason.")
+        .with_attributes(&["signal", "destination", "reason"]);
+const HELD: Desc =
+    Desc::gauge("aqueduct_pipeline_held_items", "{item}", "Items held, by the ledger.").with_attributes(LANE);
+const WALKED: Desc = Desc::gauge(
+    "aqueduct_pipeline_walked_items",
+    "{item}",
+    "Items held, counted by walking the stages; summed over stages it equals held_items at rest.",
+)
+.with_attributes(&["signal", "destination", "stage"]);
+const HELD_BYTES: Desc =
+    Desc::gauge("aqueduct_pipeline_held_bytes", "By", "Bytes charged to the destination's budget.")
+        .with_attributes(LANE);
+const CAPACITY: Desc =
+    Desc::gauge("aqueduct_pipeline_capacity_bytes", "By", "The destination's budget.").with_attributes(LANE);
+const REQUESTS: Desc = Desc::gauge(
+    "aqueduct_pipeline_in_flight_requests",
+    "{request}",
+    "Requests under way to the destination.",
+)
+.with_attributes(LANE);
+const ATTEMPTS: Desc =
+    Desc::counter("aqueduct_pipeline_attempts_total", "{attempt}", "Attempts to deliver a batch.")
+        .with_attributes(LANE);
+const RETRIES: Desc = Desc::counter(
+    "aqueduct_pipeline_retries_total",
+    "{attempt}",
+    "Attempts that followed a failed one of the same batch.",
+)
+.with_attributes(LANE);
+const SENT: Desc = Desc::counter(
+    "aqueduct_pipeline_sent_bytes_total",
+    "By",
+    "Bytes of request bodies handed to the exporter over all attempts, after compression.",
+)
+.with_attributes(LANE);
+const PANICS: Desc = Desc::counter(
+    "aqueduct_pipeline_exporter_panics_total",
+    "{panic}",
+    "Attempts that ended by a panic of the exporter; their batches were kept.",
+)
+.with_attributes(LANE);
+const PAUSED: Desc = Desc::gauge(
+    "aqueduct_pipeline_paused_seconds",
+    "s",
+    "How long the destination is paused still; 0 when it is not.",
+)
+.with_attributes(LANE);
+
+/// Every metric of this crate.
+pub const METRICS: &[Desc] = &[
+    ACCEPTED, DELIVERED, REJECTED, DROPPED, HELD, WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES,
+    SENT, PANICS, PAUSED,
+];
+
+/// Writes the families of [`METRICS`] for these lanes, which may come from several pipelines.
+pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
+    let counters: [(&Desc, fn(&LaneStatus) -> u64); 11] = [
+        (&ACCEPTED, |lane| lane.ledger.accepted),
+        (&DELIVERED, |lane| lane.ledger.delivered),
+        (&REJECTED, |lane| lane.ledger.rejected),
+        (&HELD, |lane| lane.ledger.held()),
+        (&HELD_BYTES, |lane| lane.held_bytes),
+        (&CAPACITY, |lane| lane.queue_bytes),
+        (&REQUESTS, |lane| lane.in_flight_requests),
+        (&ATTEMPTS, |lane| lane.attempts),
+        (&RETRIES, |lane| lane.retries),
+        (&SENT, |lane| lane.sent_bytes),
+        (&PANICS, |lane| lane.exporter_panics),
+    ];
+    for (desc, value) in counters {
+        let mut family = text.family(desc);
+        for lane in lanes {
+            family
+                .sample(&[("signal", lane.signal.as_str()), ("destination", &lane.destination)], value(lane));
+        }
+    }
+    let mut family = text.family(&PAUSED);
+    for lane in lanes {
+        let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
+        family.sample(&labels, lane.paused.unwrap_or_default().as_secs_f64());
+    }
+    let mut family = text.family(&DROPPED);
+    for lane in lanes {
+        for reason in DropReason::ALL {
+            let labels = [
+                ("signal", lane.signal.as_str()),
+                ("destination", &lane.destination),
+                ("reason", reason.as_str()),
+            ];
+            family.sample(&labels, lane.ledger.dropped(reason));
+        }
+    }
+    let mut family = text.family(&WALKED);
+    for lane in lanes {
+        let stages = [
+            ("open", lane.open_items),
+            ("queued", lane.queued_items),
+            ("retry", lane.retry_items),
+            ("in_flight", lane.in_flight_items),
+        ];
+        for (stage, items) in stages {
+            let labels =
+                [("signal", lane.signal.as_str()), ("destination", &lane.destination), ("stage", stage)];
+            family.sample(&labels, items);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a pipeline tells about itself: status, flush and shutdown reports.
+
+use std::fmt;
+use std::time::Duration;
+
+use aqueduct_metrics::LedgerSnapshot;
+use aqueduct_wire::Signal;
+
+/// One lane at one instant.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LaneStatus {
+    /// The pipeline's signal.
+    pub signal: Signal,
+    /// The destination's name.
+    pub destination: String,
+    /// The lane's ledger.
+    pub ledger: LedgerSnapshot,
+    /// Items in open batches, found by walking them.
+    pub open_items: u64,
+    /// Items in sealed batches that were never tried, found by walking them.
+    pub queued_items: u64,
+    /// Items in batches that wait to be tried again, found by walking them.
+    pub retry_items: u64,
+    /// Items in requests under way, found by walking them.
+    pub in_flight_items: u64,
+    /// Requests under way.
+    pub in_flight_requests: u64,
+    /// Bytes charged to the lane's budget.
+    pub held_bytes: u64,
+    /// The lane's budget in bytes.
+    pub queue_bytes: u64,
+    /// Whether new chunks are about to be refused (95 % of the budget).
+    pub full: bool,
+    /// Attempts made, first ones included.
+    pub attempts: u64,
+    /// Attempts that followed a failure.
+    pub retries: u64,
+    /// Bytes handed to the exporter over all attempts, after compression.
+    pub sent_bytes: u64,
+    /// Attempts that ended by a panic of the exporter; their batches were kept.
+    pub exporter_panics: u64,
+    /// How long the destination is paused still; `None` when it is not.
+    pub paused: Option<Duration>,
+    /// How long ago something was delivered.
+    pub last_success: Option<Duration>,
+    /// How long ago an attempt failed, and why.
+    pub last_failure: Option<(Duration, String)>,
+}
+
+impl LaneStatus {
+    /// Items held, found by walking open batches, queue, retries and attempts; at rest equal to the ledger's
+    /// [`LedgerSnapshot::held`].
+    #[must_use]
+    pub fn held_items(&self) -> u64 {
+        self.open_items + self.queued_items + self.retry_items + self.in_flight_items
+    }
+}
+
+/// What a flush or a shutdown could not do, or that it did everything. One entry per lane.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// Whether everything that was accepted before the call had settled when it returned.
+    pub complete: bool,
+    /// How long the call took.
+    pub took: Duration,
+    /// The lanes as they were when the call returned.
+    pub lanes: Vec<LaneStatus>,
+}
+
+/// What [`crate::Pipeline::flush`] returns.
+pub type FlushReport = Report;
+/// What [`crate::Pipeline::shutdown`] returns.
+pub type ShutdownReport = Report;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let ledger = &lane.ledger;
+            let gap = if index == 0 { "" } else { "\n" };
+            write!(
+                f,
+                "{gap}{} to {}: {} accepted, {} delivered, {} rejected, {} dropped, {} held",
+                lane.signal,
+                lane.destination,
+                ledger.accepted,
+                ledger.delivered,
+                ledger.rejected,
+                ledger.dropped_total(),
+                ledger.held()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The call was made on the pipeline's own thread, which it would have waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WouldDeadlock;
+
+impl fmt::Display for WouldDeadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("called on the pipeline's own worker thread, which would wait for itself")
+    }
+}
+
+impl std::error::Error for WouldDeadlock {}

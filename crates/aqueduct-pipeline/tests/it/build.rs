@@ -1,0 +1,53 @@
+//! What cannot be built says why.
+
+use aqueduct_pipeline::{BuildError, LaneConfig, Pipeline, PipelineConfig};
+use aqueduct_wire::Signal;
+
+use crate::scripted::{Scripted, destination};
+
+#[test]
+fn unusable_settings_are_named() {
+    let exporter = Scripted::default();
+    let error = Pipeline::builder(Signal::Traces).build().unwrap_err();
+    assert!(matches!(error, BuildError::NoDestination));
+
+    let error = Pipeline::builder(Signal::Traces)
+        .destination(destination("a", &exporter), LaneConfig::default())
+        .destination(destination("a", &exporter), LaneConfig::default())
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "two destinations are named \"a\"");
+
+    let error = Pipeline::builder(Signal::Traces)
+        .destination(destination("a", &exporter), LaneConfig::default().with_max_in_flight(0))
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "max_in_flight must be at least 1");
+
+    let mut config = PipelineConfig::default();
+    config.shards = 0;
+    let error = Pipeline::builder(Signal::Traces)
+        .config(config)
+        .destination(destination("a", &exporter), LaneConfig::default())
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "shards must be at least 1");
+}
+
+/// Each description has samples and each sample a description.
+#[test]
+fn every_metric_is_written() {
+    let exporter = Scripted::default();
+    let pipeline = crate::scripted::pipeline(&exporter, 1);
+    pipeline.intake().offer(crate::scripted::chunk(1)).unwrap();
+    pipeline.shutdown(crate::scripted::PATIENCE).unwrap();
+    let mut text = aqueduct_metrics::PrometheusText::new();
+    aqueduct_pipeline::write_prometheus(&pipeline.status(), &mut text);
+    let text = text.finish();
+    for desc in aqueduct_pipeline::METRICS {
+        assert!(text.lines().any(|line| line.starts_with(&format!("{}{{", desc.name))), "{}", desc.name);
+    }
+    assert_eq!(text.matches("# TYPE").count(), aqueduct_pipeline::METRICS.len());
+    let delivered = "aqueduct_pipeline_delivered_items_total{signal=\"traces\",destination=\"test\"} 1\n";
+    assert!(text.contains(delivered), "{text}");
+}

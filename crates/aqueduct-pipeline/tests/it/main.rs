@@ -1,0 +1,12 @@
+//! Tests of the pipeline over scripted exporters: every one ends by checking the conservation law.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
+
+mod acknowledge;
+mod budget;
+mod build;
+mod delivery;
+mod fanout;
+mod retry;
+mod scripted;
+mod shutdown;

@@ -1,0 +1,110 @@
+//! Shutdown and flush: always in time, always with an account.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use aqueduct_metrics::DropReason;
+use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, Worker, WouldDeadlock};
+use aqueduct_wire::Signal;
+
+use crate::scripted::{
+    PATIENCE, Scripted, Step, assert_conserved, batches_of, chunk, destination, lane, numbers, pipeline,
+};
+
+/// The drain sends open batches too, and refuses what comes later.
+#[test]
+fn shutdown_delivers_what_is_held_and_refuses_what_comes_later() {
+    let exporter = Scripted::default();
+    let pipeline = pipeline(&exporter, 1_000);
+    let intake = pipeline.intake();
+    for number in 0..10 {
+        intake.offer(chunk(number)).unwrap();
+    }
+    let report = pipeline.shutdown(PATIENCE).unwrap();
+    assert!(report.complete);
+    assert_eq!(numbers(&exporter.log()), (0..10).collect::<Vec<_>>());
+    assert_eq!(intake.offer(chunk(11)), Err(Refused::Closed));
+    assert_conserved(&report.lanes[0]);
+    // A second call has nothing to do.
+    assert!(pipeline.shutdown(Duration::ZERO).unwrap().complete);
+}
+
+/// A destination that never answers cannot hold the shutdown up, and its items are counted by what is known of them.
+#[test]
+fn shutdown_returns_in_time_from_a_destination_that_hangs() {
+    let exporter = Scripted::new(vec![Step::Hang; 8]);
+    let pipeline = pipeline(&exporter, 1);
+    let intake = pipeline.intake();
+    for number in 0..10 {
+        intake.offer(chunk(number)).unwrap();
+    }
+    exporter.wait_attempts(8);
+    let start = Instant::now();
+    let report = pipeline.shutdown(Duration::from_millis(50)).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(!report.complete);
+    let ledger = &report.lanes[0].ledger;
+    assert_eq!(ledger.dropped(DropReason::UnknownOutcome), 8);
+    assert_eq!(ledger.dropped(DropReason::Shutdown), 2);
+    assert_conserved(&report.lanes[0]);
+}
+
+/// A flush that cannot finish says so and drops nothing.
+#[test]
+fn a_flush_that_runs_out_of_time_keeps_everything() {
+    let exporter = Scripted::new([Step::Hang]);
+    let pipeline = pipeline(&exporter, 1);
+    pipeline.intake().offer(chunk(1)).unwrap();
+    let report = pipeline.flush(Duration::from_millis(20)).unwrap();
+    assert!(!report.complete);
+    assert_eq!(report.lanes[0].ledger.held(), 1);
+    assert_conserved(&lane(&pipeline));
+    pipeline.shutdown(Duration::ZERO).unwrap();
+}
+
+/// From inside any runtime of the caller: blocking there cannot starve the pipeline, which has its own thread.
+#[test]
+fn flushing_inside_a_single_threaded_runtime_does_not_hang() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let exporter = Scripted::default();
+        let pipeline = pipeline(&exporter, 1_000);
+        pipeline.intake().offer(chunk(1)).unwrap();
+        assert!(pipeline.flush(PATIENCE).unwrap().complete);
+        drop(pipeline);
+        assert_eq!(exporter.log().delivered.len(), 1);
+    });
+}
+
+/// Dropping the handle is a shutdown.
+#[test]
+fn dropping_a_pipeline_delivers_what_it_holds() {
+    let exporter = Scripted::default();
+    let dropped = pipeline(&exporter, 1_000);
+    dropped.intake().offer(chunk(1)).unwrap();
+    drop(dropped);
+    assert_eq!(numbers(&exporter.log()), [1]);
+}
+
+/// On its own worker a pipeline would wait for itself: it says so instead.
+#[test]
+fn waiting_on_the_own_worker_is_refused() {
+    let exporter = Scripted::default();
+    let worker = Arc::new(Worker::start("shared").unwrap());
+    let pipeline = Arc::new(
+        Pipeline::builder(Signal::Traces)
+            .config(batches_of(10))
+            .destination(destination("test", &exporter), LaneConfig::default())
+            .worker(Arc::clone(&worker))
+            .build()
+            .unwrap(),
+    );
+    let (tell, told) = mpsc::channel();
+    let inside = Arc::clone(&pipeline);
+    worker.spawn(async move {
+        let _ = tell.send((inside.flush(PATIENCE).err(), inside.shutdown(PATIENCE).err()));
+    });
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (Some(WouldDeadlock), Some(WouldDeadlock)));
+    assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
+}
