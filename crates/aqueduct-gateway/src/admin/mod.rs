@@ -1,0 +1,28 @@
+//! The admin endpoint: read-only HTTP for probes, scrapers and people.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | Prometheus text, exposition format 0.0.4 |
+//! | `/livez` | 200 while the process serves requests at all |
+//! | `/readyz` | JSON, [`Readiness`]; 503 while draining or full. An unreachable destination alone leaves it at 200: clients should keep sending, the queue is there for that |
+//! | `/statusz` | JSON, [`StatusReport`]: where every item is |
+//!
+//! It answers GET and HEAD, tells caches and browsers to keep their hands off, and holds at most
+//! [`MAX_CONNECTIONS`] connections, which are closed when no request comes for [`HEADER_TIMEOUT`].
+
+mod report;
+mod routes;
+mod server;
+
+pub use report::{ExporterState, PipelineStatus, Readiness, ReadyState, StatusReport};
+pub use server::{HEADER_TIMEOUT, MAX_CONNECTIONS, serve};
+
+/// Where the admin endpoint gets its answers. Called on each request, from an async task: it must not block.
+pub trait Status: std::fmt::Debug + Send + Sync + 'static {
+    /// All metrics as Prometheus text.
+    fn metrics(&self) -> String;
+    /// Whether clients should send to this gateway.
+    fn ready(&self) -> Readiness;
+    /// What became of every item.
+    fn statusz(&self) -> StatusReport;
+}

@@ -1,0 +1,149 @@
+//! The effective configuration as text for people: what `aqueduct validate` prints.
+
+use std::fmt::Write;
+
+use super::duration::format as time;
+use super::exporters::{Compression, ExportProtocol, Exporter, ExporterKind, OtlpExporter};
+use super::receivers::{Acknowledge, Listener, Receiver};
+use super::size::format as bytes;
+use super::{Config, Pipeline, Signal};
+
+impl Config {
+    /// The effective configuration, defaults included, values of headers hidden. For people; its form may change.
+    pub fn summary(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_summary(&mut out);
+        out
+    }
+
+    fn write_summary(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "receivers")?;
+        for receiver in &self.receivers {
+            write_receiver(out, receiver)?;
+        }
+        writeln!(out, "exporters")?;
+        for exporter in &self.exporters {
+            write_exporter(out, exporter)?;
+        }
+        writeln!(out, "pipelines")?;
+        for pipeline in &self.pipelines {
+            self.write_pipeline(out, pipeline)?;
+        }
+        let lanes: Vec<u64> =
+            self.pipelines.iter().flat_map(|p| &p.exporters).map(|i| self.queue_bytes(*i)).collect();
+        let queues = lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(*lane));
+        writeln!(out, "memory for data")?;
+        writeln!(out, "  being received  {}", bytes(self.receive_budget))?;
+        writeln!(
+            out,
+            "  queued          {} in {} (one per pipeline and exporter)",
+            bytes(queues),
+            count(lanes.len(), "queue")
+        )?;
+        match &self.telemetry.admin {
+            Some(admin) => writeln!(out, "admin endpoint    http://{admin}")?,
+            None => writeln!(out, "admin endpoint    none")?,
+        }
+        writeln!(out, "log level         {}", self.telemetry.log_level.as_str())
+    }
+
+    fn queue_bytes(&self, exporter: usize) -> u64 {
+        match &self.exporters[exporter].kind {
+            ExporterKind::Otlp(otlp) => otlp.queue.max_bytes,
+            ExporterKind::Debug | ExporterKind::File(_) => super::Queue::default().max_bytes,
+        }
+    }
+
+    fn write_pipeline(&self, out: &mut String, pipeline: &Pipeline) -> std::fmt::Result {
+        let receivers: Vec<&str> =
+            pipeline.receivers.iter().map(|i| self.receivers[*i].name.as_str()).collect();
+        let exporters: Vec<&str> =
+            pipeline.exporters.iter().map(|i| self.exporters[*i].name.as_str()).collect();
+        write!(out, "  {}: {} -> ", pipeline.name, receivers.join(", "))?;
+        match &pipeline.batch {
+            Some(batch) => {
+                write!(out, "batch (")?;
+                if let Some(items) = batch.send_batch_size {
+                    write!(out, "{items} items, ")?;
+                }
+                write!(out, "{}, {})", bytes(batch.send_batch_max_bytes), time(batch.timeout))?;
+            }
+            None => write!(out, "no batching")?,
+        }
+        writeln!(out, " -> {}", exporters.join(", "))
+    }
+}
+
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+fn write_receiver(out: &mut String, receiver: &Receiver) -> std::fmt::Result {
+    let acknowledge = match receiver.acknowledge {
+        Acknowledge::Enqueued => "once it is queued in memory",
+        Acknowledge::Exported => "once it is exported",
+    };
+    writeln!(out, "  {}: a request is answered {acknowledge}", receiver.name)?;
+    for (protocol, listener) in [("grpc", &receiver.grpc), ("http", &receiver.http)] {
+        let Some(Listener { listen, max_request_bytes, max_concurrent_streams, .. }) = listener else {
+            continue;
+        };
+        let (size, connections) = (bytes(*max_request_bytes), receiver.limits.max_connections);
+        writeln!(
+            out,
+            "    {protocol} {listen}, requests to {size}, {connections} connections x {max_concurrent_streams} streams"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_exporter(out: &mut String, exporter: &Exporter) -> std::fmt::Result {
+    match &exporter.kind {
+        ExporterKind::Otlp(otlp) => write_otlp(out, &exporter.name, otlp),
+        ExporterKind::Debug => writeln!(out, "  {}: a line a second on the standard output", exporter.name),
+        ExporterKind::File(file) => {
+            let how = if file.append { "appends to" } else { "starts anew" };
+            writeln!(out, "  {}: OTLP-JSON lines, {how} {}", exporter.name, file.path.display())
+        }
+    }
+}
+
+fn write_otlp(out: &mut String, name: &str, otlp: &OtlpExporter) -> std::fmt::Result {
+    let protocol = match otlp.protocol {
+        ExportProtocol::Grpc => "grpc",
+        ExportProtocol::HttpProtobuf => "http/protobuf",
+        ExportProtocol::HttpJson => "http/json",
+    };
+    let compression = match otlp.compression {
+        Compression::None => "not compressed".to_owned(),
+        Compression::Gzip(level) => format!("gzip level {level}"),
+        Compression::Zstd(level) => format!("zstd level {level}"),
+    };
+    let to = otlp.endpoint.as_deref().unwrap_or("per signal");
+    writeln!(out, "  {name}: {protocol} to {to}, {compression}, {} per attempt", time(otlp.timeout))?;
+    for signal in Signal::ALL {
+        if let Some(url) = &otlp.signal_endpoints[signal.index()] {
+            writeln!(out, "    {} to {url}", signal.as_str())?;
+        }
+    }
+    if !otlp.headers.is_empty() {
+        let names: Vec<String> = otlp.headers.iter().map(|(name, _)| format!("{name}: ***")).collect();
+        writeln!(out, "    headers {}", names.join(", "))?;
+    }
+    writeln!(out, "    queue {}, {} in flight", bytes(otlp.queue.max_bytes), otlp.queue.num_consumers)?;
+    let retry = &otlp.retry;
+    if !retry.enabled {
+        return writeln!(out, "    no retry: what fails once is dropped and counted");
+    }
+    let jitter = match retry.randomization_factor {
+        None => "full jitter".to_owned(),
+        Some(factor) => format!("jitter {factor}"),
+    };
+    let until = match retry.max_elapsed_time {
+        None => "as long as the queue holds the data".to_owned(),
+        Some(elapsed) => format!("for {}", time(elapsed)),
+    };
+    let (first, last) = (time(retry.initial_interval), time(retry.max_interval));
+    writeln!(out, "    retry after {first} to {last} (x{}, {jitter}), {until}", retry.multiplier)
+}

@@ -1,0 +1,42 @@
+//! The `aqueduct` command line.
+
+use std::process::ExitCode;
+
+use aqueduct_gateway::{demo, load, run, sink};
+use clap::{Parser, Subcommand};
+
+// Measured in docs/adr/003-allocator.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A small, fast OTLP gateway: receives, validates, batches and forwards telemetry with every item accounted for.
+#[derive(Debug, Parser)]
+#[command(name = "aqueduct", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Run(run::RunArgs),
+    /// Check a configuration file and print what would run, without starting anything.
+    Validate(run::ValidateArgs),
+    /// Send generated telemetry and measure the answers.
+    Load(load::LoadArgs),
+    /// Receive telemetry and account for every id.
+    Sink(sink::SinkArgs),
+    /// Run load, gateway and sink as three processes and report.
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => run::validate(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Sink(args) => sink::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    }
+}

@@ -1,0 +1,257 @@
+//! From the configuration to running parts: destinations, pipelines, servers.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct::batch::BatchConfig;
+use aqueduct::pipeline::{BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, Worker};
+use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
+use aqueduct::transport::{self, Client, ClientConfig, Jitter, RetryPolicy};
+use aqueduct::wire::Signal;
+
+use super::debug_exporter::DebugExporter;
+use super::file_exporter::FileExporter;
+use super::handler::{Acknowledge, Handler};
+use super::log::Log;
+use super::workers::{Door, bind};
+use crate::config::{self, Config, ExporterKind, Listen, Listener, OtlpExporter, Receiver, Setting};
+
+/// Why the gateway could not start, although its configuration is sound.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Resolve { listen: Listen, error: io::Error },
+    Bind { listen: Listen, error: io::Error },
+    Exporter { setting: Setting, error: transport::ConfigError },
+    File { setting: Setting, error: io::Error },
+    Pipeline { name: String, error: BuildError },
+    Worker(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Resolve { listen, error } => {
+                write!(f, "{}: cannot resolve {listen}: {error}", listen.setting)
+            }
+            StartError::Bind { listen, error } if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{}: port {} is in use on {}: another process listens there; stop it or choose another port",
+                listen.setting, listen.port, listen.host
+            ),
+            StartError::Bind { listen, error } => write!(f, "{}: cannot listen on {listen}: {error}", listen.setting),
+            StartError::Exporter { setting, error } => write!(f, "{setting}: {error}"),
+            StartError::File { setting, error } => write!(f, "{setting}: cannot open the file: {error}"),
+            StartError::Pipeline { name, error } => {
+                write!(f, "service.pipelines.{name}: {error}")?;
+                std::error::Error::source(error).map_or(Ok(()), |source| write!(f, ": {source}"))
+            }
+            StartError::Worker(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+/// The running pipelines and what belongs to them.
+pub(crate) struct Pipelines {
+    pub(crate) pipelines: Vec<Pipeline>,
+    /// The OTLP clients by exporter name, for their status.
+    pub(crate) clients: Vec<(String, Arc<Client>)>,
+    pub(crate) debug: Option<DebugExporter>,
+    // Held so that the worker outlives the pipelines.
+    _worker: Arc<Worker>,
+}
+
+/// An OTLP client whose status is read from outside as well.
+struct SharedClient(Arc<Client>);
+
+impl aqueduct::pipeline::Exporter for SharedClient {
+    fn prepare(&self, batch: &aqueduct::wire::Merged) -> transport::Request {
+        self.0.prepare(batch)
+    }
+
+    fn send<'a>(&'a self, request: &'a transport::Request) -> aqueduct::pipeline::Attempt<'a> {
+        Box::pin(self.0.send(request))
+    }
+}
+
+/// Builds the exporters and starts the pipelines; each has an open batch per receiving thread.
+pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pipelines, StartError> {
+    let worker = Arc::new(Worker::start("aqueduct-pipe").map_err(StartError::Worker)?);
+    let mut clients = Vec::new();
+    let mut debug = None;
+    let mut destinations = Vec::new();
+    for exporter in &config.exporters {
+        let (destination, lane) = match &exporter.kind {
+            ExporterKind::Otlp(otlp) => {
+                let client = client(otlp).map_err(|error| StartError::Exporter { setting: otlp.setting.clone(), error })?;
+                let client = Arc::new(client);
+                clients.push((exporter.name.clone(), Arc::clone(&client)));
+                let lane = LaneConfig::default()
+                    .with_queue_bytes(otlp.queue.max_bytes)
+                    .with_max_in_flight(otlp.queue.num_consumers as usize);
+                (Destination::new(&exporter.name, SharedClient(client), retry_policy(&otlp.retry)), lane)
+            }
+            ExporterKind::Debug => {
+                let exporter_debug = debug.get_or_insert_with(DebugExporter::default).clone();
+                (Destination::new(&exporter.name, exporter_debug, RetryPolicy::default()), LaneConfig::default())
+            }
+            ExporterKind::File(file) => {
+                let opened = FileExporter::open(&file.path, file.append)
+                    .map_err(|error| StartError::File { setting: file.setting.clone(), error })?;
+                // One writer: lines must not be torn, and a batch is one line.
+                let lane = LaneConfig::default().with_max_in_flight(1);
+                (Destination::new(&exporter.name, opened, retry_policy(&config::Retry::default())), lane)
+            }
+        };
+        destinations.push((Arc::new(destination), lane));
+    }
+    let mut pipelines = Vec::new();
+    for pipeline in &config.pipelines {
+        let mut settings = PipelineConfig::default();
+        settings.batch = batch(pipeline.batch.as_ref());
+        settings.shards = shards;
+        let log = log.clone();
+        let mut builder = Pipeline::builder(signal(pipeline.signal))
+            .config(settings)
+            .worker(Arc::clone(&worker))
+            .notices(move |signal, destination, notice| log.notice(signal, destination, notice));
+        for exporter in &pipeline.exporters {
+            let (destination, lane) = &destinations[*exporter];
+            builder = builder.destination(Arc::clone(destination), lane.clone());
+        }
+        let built = builder
+            .build()
+            .map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;
+        pipelines.push(built);
+    }
+    Ok(Pipelines { pipelines, clients, debug, _worker: worker })
+}
+
+fn signal(signal: config::Signal) -> Signal {
+    Signal::ALL[signal.index()]
+}
+
+fn batch(batch: Option<&config::Batch>) -> BatchConfig {
+    let config = BatchConfig::default();
+    match batch {
+        Some(batch) => config
+            .with_max_items(batch.send_batch_size.unwrap_or(u64::MAX))
+            .with_max_bytes(batch.send_batch_max_bytes)
+            .with_max_age(batch.timeout),
+        // Without batching every request leaves as it came.
+        None => config.with_max_items(1).with_max_age(Duration::from_millis(1)),
+    }
+}
+
+fn retry_policy(retry: &config::Retry) -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    policy.initial = retry.initial_interval;
+    policy.cap = retry.max_interval;
+    policy.multiplier = retry.multiplier;
+    policy.jitter = retry.randomization_factor.map_or(Jitter::Full, Jitter::Proportional);
+    policy.max_elapsed = if retry.enabled { retry.max_elapsed_time } else { Some(Duration::ZERO) };
+    policy
+}
+
+fn client(otlp: &OtlpExporter) -> Result<Client, transport::ConfigError> {
+    let protocol = match otlp.protocol {
+        config::ExportProtocol::Grpc => transport::Protocol::Grpc,
+        config::ExportProtocol::HttpProtobuf => transport::Protocol::HttpProtobuf,
+        config::ExportProtocol::HttpJson => transport::Protocol::HttpJson,
+    };
+    let mut client = ClientConfig::new(otlp.endpoint.clone().unwrap_or_default(), protocol);
+    client.signal_endpoints.clone_from(&otlp.signal_endpoints);
+    client.compression = match otlp.compression {
+        config::Compression::None => transport::Compression::None,
+        config::Compression::Gzip(level) => transport::Compression::Gzip(level),
+        config::Compression::Zstd(level) => transport::Compression::Zstd(level),
+    };
+    client.headers = otlp.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+    client.timeout = otlp.timeout;
+    client.connections = otlp.connections as usize;
+    client.keepalive_interval = Some(otlp.keepalive.time);
+    client.keepalive_timeout = otlp.keepalive.timeout;
+    client.user_agent = Some(concat!("aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
+    Client::new(client)
+}
+
+/// Binds every listener and joins it with a server that offers to the pipelines.
+pub(crate) fn doors(
+    config: &Config,
+    pipelines: &Pipelines,
+    workers: usize,
+    budget: &ReceiveBudget,
+) -> Result<Vec<Door>, StartError> {
+    let mut doors = Vec::new();
+    for (index, receiver) in config.receivers.iter().enumerate() {
+        let handler = Arc::new(handler(config, pipelines, index, receiver, workers));
+        let entries = [(Entry::Grpc, &receiver.grpc), (Entry::Http, &receiver.http)];
+        for (entry, listener) in entries {
+            let Some(listener) = listener else { continue };
+            let server = Server::new(receiver_config(receiver, listener), budget.clone(), Arc::clone(&handler) as _);
+            let bound = bind_first(&listener.listen)?;
+            doors.push(Door { listener: bound, entry, server, setting: listener.listen.setting.path.clone() });
+        }
+    }
+    Ok(doors)
+}
+
+fn handler(
+    config: &Config,
+    pipelines: &Pipelines,
+    receiver: usize,
+    settings: &Receiver,
+    workers: usize,
+) -> Handler {
+    let intakes = Signal::ALL.map(|wanted| -> Vec<Intake> {
+        let fed = config.pipelines.iter().zip(&pipelines.pipelines);
+        let mut fed = fed.filter(|(pipeline, _)| {
+            signal(pipeline.signal) == wanted && pipeline.receivers.contains(&receiver)
+        });
+        // The configuration allows at most one pipeline of a signal per receiver.
+        fed.next().map_or_else(Vec::new, |(_, pipeline)| (0..workers).map(|_| pipeline.intake()).collect())
+    });
+    let acknowledge = match settings.acknowledge {
+        config::Acknowledge::Enqueued => Acknowledge::Enqueued,
+        config::Acknowledge::Exported => Acknowledge::Exported,
+    };
+    Handler::new(intakes, acknowledge)
+}
+
+fn receiver_config(receiver: &Receiver, listener: &Listener) -> ReceiverConfig {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let small = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let mut config = ReceiverConfig::default();
+    config.max_request_bytes = size(listener.max_request_bytes);
+    config.max_connections = size(receiver.limits.max_connections);
+    config.max_streams_per_connection = listener.max_concurrent_streams;
+    config.max_header_list_bytes = small(receiver.limits.max_header_list_size);
+    config.header_timeout = listener.read_header_timeout;
+    config.body_timeout = listener.read_timeout;
+    config.idle_timeout = listener.idle_timeout;
+    config.keepalive_interval = Some(listener.keepalive.time);
+    config.keepalive_timeout = listener.keepalive.timeout;
+    config.limits = config
+        .limits
+        .with_max_items(receiver.limits.max_items)
+        .with_max_depth(size(receiver.limits.max_depth));
+    config
+}
+
+/// Binds the first address that the host resolves to.
+pub(crate) fn bind_first(listen: &Listen) -> Result<std::net::TcpListener, StartError> {
+    let addresses: Vec<SocketAddr> = (listen.host.as_str(), listen.port)
+        .to_socket_addrs()
+        .map_err(|error| StartError::Resolve { listen: listen.clone(), error })?
+        .collect();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(StartError::Bind { listen: listen.clone(), error: failure })
+}

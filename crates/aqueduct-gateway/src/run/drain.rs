@@ -1,0 +1,79 @@
+//! The way down: connections first, then the pipelines, to one deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct::metrics::DropReason;
+use aqueduct::pipeline::LaneStatus;
+
+use super::status::GatewayStatus;
+use super::workers::Workers;
+
+/// Requests under way may take at most this share of the time; the rest is for delivering.
+const CONNECTIONS_SHARE: u32 = 2;
+
+pub(crate) struct Drain {
+    pub(crate) status: Arc<GatewayStatus>,
+    pub(crate) workers: Workers,
+    pub(crate) deadline: Duration,
+}
+
+/// What the drain achieved.
+pub(crate) struct DrainReport {
+    pub(crate) complete: bool,
+    took: Duration,
+    lanes: Vec<LaneStatus>,
+}
+
+impl Drain {
+    pub(crate) fn run(self) -> DrainReport {
+        let start = Instant::now();
+        let deadline = start + self.deadline;
+        self.workers.wait(start + self.deadline / CONNECTIONS_SHARE);
+        let pipelines = self.status.pipelines();
+        // Side by side: each pipeline has the whole rest of the time.
+        let reports: Vec<_> = std::thread::scope(|scope| {
+            let drain = |pipeline| {
+                scope.spawn(move || {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    aqueduct::pipeline::Pipeline::shutdown(pipeline, left)
+                })
+            };
+            let draining: Vec<_> = pipelines.iter().map(drain).collect();
+            draining.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
+        });
+        let complete = reports.len() == pipelines.len() && reports.iter().all(|report| report.complete);
+        let lanes = reports.into_iter().flat_map(|report| report.lanes).collect();
+        DrainReport { complete, took: start.elapsed(), lanes }
+    }
+}
+
+impl DrainReport {
+    /// What was delivered and what was not, a line per pipeline and destination.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.lanes.iter().map(line).collect();
+        let how = if self.complete { "everything was settled" } else { "the deadline passed" };
+        lines.push(format!("stopped after {:.1} s: {how}", self.took.as_secs_f64()));
+        lines
+    }
+}
+
+fn line(lane: &LaneStatus) -> String {
+    let ledger = &lane.ledger;
+    let dropped: Vec<String> = DropReason::ALL
+        .iter()
+        .filter(|reason| ledger.dropped(**reason) > 0)
+        .map(|reason| format!("{} {}", ledger.dropped(*reason), reason.as_str()))
+        .collect();
+    let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
+    format!(
+        "{} to {}: {} accepted, {} delivered, {} rejected, {} dropped{dropped}, {} held",
+        lane.signal,
+        lane.destination,
+        ledger.accepted,
+        ledger.delivered,
+        ledger.rejected,
+        ledger.dropped_total(),
+        ledger.held()
+    )
+}

@@ -1,0 +1,150 @@
+//! What the admin endpoint shows, read from the running parts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aqueduct::metrics::{Desc, DropReason, PrometheusText, ResourceProbe};
+use aqueduct::pipeline::{self, LaneStatus, Pipeline};
+use aqueduct::receiver::{ReceiveBudget, Server, StatsSnapshot};
+use aqueduct::transport::Client;
+
+use super::build::Pipelines;
+use super::workers::Door;
+use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport};
+
+const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.").with_attributes(&["version"]);
+const UPTIME: Desc = Desc::gauge("aqueduct_process_uptime_seconds", "s", "Time since the start.");
+const CPU: Desc = Desc::counter("aqueduct_process_cpu_seconds_total", "s", "CPU time, user and system.");
+const RSS: Desc = Desc::gauge("aqueduct_process_resident_bytes", "By", "Memory in RAM.");
+const FDS: Desc = Desc::gauge("aqueduct_process_open_descriptors", "{descriptor}", "Open file descriptors.");
+const THREADS: Desc = Desc::gauge("aqueduct_process_threads", "{thread}", "Threads.");
+const BUDGET: Desc = Desc::gauge(
+    "aqueduct_receiver_budget_used_bytes",
+    "By",
+    "Bytes of requests that are being received or inflated.",
+);
+const BUDGET_CAPACITY: Desc =
+    Desc::gauge("aqueduct_receiver_budget_capacity_bytes", "By", "The process-wide receive budget.");
+
+/// Above this share of the receive budget the gateway calls itself full.
+const FULL_PERCENT: usize = 95;
+
+/// The running gateway as the admin endpoint and the drain see it.
+pub(crate) struct GatewayStatus {
+    started: Instant,
+    pipelines: Pipelines,
+    servers: Vec<Server>,
+    budget: ReceiveBudget,
+    /// Set once, when the drain begins; nothing is published through it.
+    draining: AtomicBool,
+    probe: Mutex<ResourceProbe>,
+}
+
+impl fmt::Debug for GatewayStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayStatus").field("pipelines", &self.pipelines.pipelines).finish_non_exhaustive()
+    }
+}
+
+impl GatewayStatus {
+    pub(crate) fn new(pipelines: Pipelines, doors: &[Door], budget: ReceiveBudget) -> Self {
+        Self {
+            started: Instant::now(),
+            pipelines,
+            servers: doors.iter().map(|door| door.server.clone()).collect(),
+            budget,
+            draining: AtomicBool::new(false),
+            probe: Mutex::new(ResourceProbe::new()),
+        }
+    }
+
+    pub(crate) fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines.pipelines
+    }
+
+    /// From now on `/readyz` and the gRPC health service send clients elsewhere.
+    pub(crate) fn draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.servers.iter().for_each(|server| server.set_serving(false));
+    }
+
+    fn lanes(&self) -> Vec<LaneStatus> {
+        self.pipelines().iter().flat_map(Pipeline::status).collect()
+    }
+
+    fn client(&self, destination: &str) -> Option<&Arc<Client>> {
+        self.pipelines.clients.iter().find(|(name, _)| name == destination).map(|(_, client)| client)
+    }
+
+    fn exporter(&self, lane: &LaneStatus) -> ExporterState {
+        let mut state = ExporterState::new(lane.signal.as_str(), &lane.destination);
+        state.held_bytes = lane.held_bytes;
+        state.capacity_bytes = lane.queue_bytes;
+        let failing = lane.last_failure.as_ref().filter(|(failed, _)| {
+            // An error that was followed by a success is over.
+            lane.last_success.is_none_or(|succeeded| succeeded > *failed)
+        });
+        state.connected = failing.is_none() && self.client(&lane.destination).is_none_or(|client| client.status().connected || lane.last_success.is_some() || lane.attempts == 0);
+        state.last_error = failing.map(|(_, cause)| cause.clone());
+        state
+    }
+}
+
+impl Status for GatewayStatus {
+    fn metrics(&self) -> String {
+        let mut text = PrometheusText::new();
+        text.family(&UP).sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+        text.family(&UPTIME).sample(&[], self.started.elapsed().as_secs_f64());
+        let resources = self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample();
+        // Not every platform can tell; a scrape without these families says so.
+        if let Ok(resources) = resources {
+            text.family(&CPU).sample(&[], resources.cpu.as_secs_f64());
+            text.family(&RSS).sample(&[], resources.rss_bytes);
+            text.family(&FDS).sample(&[], resources.open_fds);
+            text.family(&THREADS).sample(&[], resources.threads);
+        }
+        text.family(&BUDGET).sample(&[], self.budget.used() as u64);
+        text.family(&BUDGET_CAPACITY).sample(&[], self.budget.capacity() as u64);
+        let mut received = StatsSnapshot::default();
+        self.servers.iter().for_each(|server| received.add(&server.stats().snapshot()));
+        received.write_prometheus(&mut text);
+        pipeline::write_prometheus(&self.lanes(), &mut text);
+        text.finish()
+    }
+
+    fn ready(&self) -> Readiness {
+        let lanes = self.lanes();
+        let state = if self.draining.load(Ordering::Relaxed) {
+            ReadyState::Draining
+        } else if lanes.iter().any(|lane| lane.full)
+            || self.budget.used() >= self.budget.capacity() / 100 * FULL_PERCENT
+        {
+            ReadyState::Full
+        } else {
+            ReadyState::Ready
+        };
+        Readiness::new(state, lanes.iter().map(|lane| self.exporter(lane)).collect())
+    }
+
+    fn statusz(&self) -> StatusReport {
+        let rows = self.lanes().iter().map(row).collect();
+        StatusReport::new(Duration::from_secs(self.started.elapsed().as_secs()), rows)
+    }
+}
+
+fn row(lane: &LaneStatus) -> PipelineStatus {
+    let mut row = PipelineStatus::new(lane.signal.as_str(), &lane.destination);
+    row.accepted = lane.ledger.accepted;
+    row.delivered = lane.ledger.delivered;
+    row.rejected = lane.ledger.rejected;
+    row.held = lane.ledger.held();
+    row.dropped = DropReason::ALL
+        .iter()
+        .filter(|reason| lane.ledger.dropped(**reason) > 0)
+        .map(|reason| (reason.as_str().to_owned(), lane.ledger.dropped(*reason)))
+        .collect();
+    row
+}
