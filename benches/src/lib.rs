@@ -1,0 +1,20 @@
+//! Benchmarks of the workspace, run by `cargo xtask bench`.
+//!
+//! A suite declares its rows, each with a unit, a direction, a peer and a bar; the harness measures ours and the peer
+//! alternately in one run and reports medians. A declared row without a measurement is an error, a missed bar is not:
+//! machines differ, and a number that is merely bad must still be published.
+//!
+//! - [`harness`]: rows, bars, statistics, and the timing loop of the micro-benchmarks;
+//! - [`process`]: real processes over real sockets, pinned to cores, with CPU and memory read from `/proc`;
+//! - [`payload`]: the OTLP requests that the micro-benchmarks work on;
+//! - [`report`]: the table, `docs/benchmarks.md` and its plots;
+//! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole.
+
+pub mod harness;
+pub mod payload;
+pub mod process;
+pub mod report;
+pub mod suites;
+
+/// What goes wrong in a benchmark run is told to a person and ends the run, so a text is enough.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

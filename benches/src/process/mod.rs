@@ -1,0 +1,15 @@
+//! Real processes over real sockets, pinned to cores, with CPU and memory read from `/proc`.
+
+mod build;
+mod child;
+mod contender;
+mod cores;
+mod round;
+mod usage;
+
+pub use build::{Profile, Programs};
+pub use child::Process;
+pub use contender::{Contender, Egress, Gateway};
+pub use cores::Cores;
+pub use round::{Bench, Load, Look, Measured, Sink};
+pub use usage::Usage;

@@ -1,0 +1,37 @@
+//! The suites: one per published crate, `gateway` and `targets` for the whole, and `soak` outside the default run.
+
+mod aqueduct;
+mod batch;
+mod gateway;
+mod loopback;
+mod metrics;
+mod pipeline;
+mod receiver;
+mod soak;
+mod targets;
+mod transport;
+mod wire;
+
+use crate::harness::Suite;
+
+/// All suites, in the order of the report.
+pub const ALL: &[&Suite] = &[
+    &targets::SUITE,
+    &gateway::SUITE,
+    &aqueduct::SUITE,
+    &pipeline::SUITE,
+    &receiver::SUITE,
+    &transport::SUITE,
+    &batch::SUITE,
+    &metrics::SUITE,
+    &wire::SUITE,
+];
+
+/// Minutes of load and overload; asked for by `--soak`.
+pub const SOAK: Suite = soak::SUITE;
+
+/// The suite of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Suite> {
+    ALL.iter().find(|suite| suite.name == name).copied()
+}

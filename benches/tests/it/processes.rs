@@ -1,0 +1,45 @@
+//! The suites that run processes, with debug builds of them.
+
+use aqueduct_benches::harness::{Effort, Run, Suite};
+use aqueduct_benches::process::{Bench, Contender, Egress, Load, Profile};
+use aqueduct_benches::suites;
+
+/// Guards the two peers: a floor that drops items, or a proxy that does, would be an easy opponent.
+#[test]
+fn the_peers_forward_every_item() {
+    let bench = Bench::prepare(Profile::Dev).unwrap();
+    for contender in [Contender::Floor, Contender::Naive] {
+        for (signal, gzip) in [("traces", false), ("metrics", false), ("logs", false), ("traces", true)] {
+            let egress = if gzip { Egress::Gzip } else { Egress::Plain };
+            let load = Load { signal, gzip, connections: 2, in_flight: 4, ..Load::spans(20, 0.2) };
+            let round = bench.round(contender, egress, &load).unwrap();
+            assert!(round.acknowledged > 0, "{contender:?} {signal}");
+            assert_eq!((round.lost, round.duplicated), (0, 0), "{contender:?} {signal} gzip {gzip}");
+            assert_eq!(round.received, round.acknowledged, "{contender:?} {signal}");
+        }
+    }
+}
+
+/// Guards that every row of these suites is measured, over real sockets, and that ours loses nothing on the way.
+#[test]
+fn process_suites_run() {
+    for suite in [suites::find("targets").unwrap(), suites::find("gateway").unwrap(), &suites::SOAK] {
+        let rows = Run::suite(suite, Effort::Tiny, None).unwrap();
+        assert_eq!(rows.len(), suite.rows.len());
+        for row in rows.iter().filter(|row| is_loss(&row.name)) {
+            assert_eq!(row.ours, 0.0, "{}: {}", suite.name, row.name);
+        }
+    }
+}
+
+fn is_loss(row: &str) -> bool {
+    row.contains("items lost")
+}
+
+/// Guards that a filter runs nothing else: `--case` must not start processes it does not need.
+#[test]
+fn a_filter_without_a_match_starts_nothing() {
+    let suite = Suite { measure: |_| Err("measured".into()), ..suites::SOAK };
+    assert!(Run::suite(&suite, Effort::Tiny, Some("no such row")).unwrap().is_empty());
+    assert!(Run::suite(&suite, Effort::Tiny, Some("steady")).is_err());
+}
