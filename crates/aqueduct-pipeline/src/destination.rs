@@ -14,7 +14,7 @@ use crate::Exporter;
 pub struct Destination {
     name: String,
     exporter: Box<dyn Exporter>,
-    max_elapsed: Option<Duration>,
+    retry: RetryPolicy,
     pacing: Mutex<Pacing>,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
@@ -41,12 +41,12 @@ impl Destination {
         Self {
             name: name.into(),
             exporter: Box::new(exporter),
-            max_elapsed: retry.max_elapsed,
             pacing: Mutex::new(Pacing {
                 clock: PauseClock::default(),
-                backoff: Backoff::new(retry),
+                backoff: Backoff::new(retry.clone()),
                 pause: None,
             }),
+            retry,
             changed: watch::Sender::new(0),
         }
     }
@@ -61,9 +61,9 @@ impl Destination {
         &*self.exporter
     }
 
-    /// The age past which a batch that keeps failing is given up; `None` is never.
-    pub(crate) fn max_elapsed(&self) -> Option<Duration> {
-        self.max_elapsed
+    /// Whether a batch that failed after so many attempts, at this age, may be tried again.
+    pub(crate) fn allows_retry(&self, attempts: u32, age: Duration) -> bool {
+        self.retry.allows(attempts, age)
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
-use aqueduct_transport::{Failure, Outcome, Turn};
+use aqueduct_transport::{Failure, FailureKind, Outcome, Turn};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::lane::{Content, Counts, Held, Lane, Phase};
@@ -177,9 +177,17 @@ impl Dispatch {
         now: Instant,
     ) {
         let lane = &self.lane;
+        // A server that rotates its connections refuses requests unread: no sign of trouble the first time.
+        let rotated = kind == FailureKind::Refused.as_str() && held.attempts == 1 && after.is_none();
+        if rotated && !flight.probe {
+            let mut state = lane.state();
+            state.settling = None;
+            state.retry.push_back(held);
+            return;
+        }
         lane.destination.failed(flight.started, flight.probe, after, now);
         let age = now.saturating_duration_since(held.sealed);
-        let given_up = lane.destination.max_elapsed().is_some_and(|limit| age >= limit);
+        let given_up = !lane.destination.allows_retry(held.attempts, age);
         let open = self.open_items();
         let notice = {
             let mut state = lane.state();

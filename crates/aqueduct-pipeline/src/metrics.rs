@@ -79,7 +79,8 @@ pub const METRICS: &[Desc] = &[
 
 /// Writes the families of [`METRICS`] for these lanes, which may come from several pipelines.
 pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
-    let counters: [(&Desc, fn(&LaneStatus) -> u64); 11] = [
+    type Reading = fn(&LaneStatus) -> u64;
+    let counters: [(&Desc, Reading); 11] = [
         (&ACCEPTED, |lane| lane.ledger.accepted),
         (&DELIVERED, |lane| lane.ledger.delivered),
         (&REJECTED, |lane| lane.ledger.rejected),

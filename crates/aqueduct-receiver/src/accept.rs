@@ -125,7 +125,7 @@ pub enum Answer {
     /// Exactly this HTTP answer, in gRPC too, where it is what a proxy in between would say. Made for
     /// scripted peers in tests.
     Http {
-        /// 100 to 999; anything else becomes 500.
+        /// 200 to 999; anything else becomes 500.
         status: u16,
         /// The `Retry-After` header, in whole seconds, rounded up.
         retry_after: Option<Duration>,

@@ -10,7 +10,7 @@ const MIB: usize = 1024 * 1024;
 
 /// What a [`Server`](crate::Server) allows. The default is right for production.
 ///
-/// Values outside of a field's range are moved to its nearest end.
+/// Values outside of a field's range are moved to its nearest end. Times end at a year, which is as good as never.
 #[doc(alias = "ServerConfig")]
 #[doc(alias = "GRPCServerSettings")]
 #[doc(alias = "HTTPServerSettings")]
@@ -27,7 +27,7 @@ pub struct ReceiverConfig {
     pub max_request_bytes: usize,
     /// Open connections. One more is closed as soon as it is accepted.
     ///
-    /// Default 1024; at least 1. An idle connection costs about 20 KiB and a file descriptor.
+    /// Default 1024; at least 1. An idle HTTP/2 connection costs about 35 KiB and a file descriptor.
     pub max_connections: usize,
     /// Requests in progress on one HTTP/2 connection.
     ///
@@ -117,17 +117,55 @@ impl ReceiverConfig {
     /// The smallest and the largest HTTP/2 window (RFC 9113, 6.9.2) that make sense here.
     const WINDOWS: (u32, u32) = (65_535, (1 << 31) - 1);
 
+    /// As good as for ever, and far from where adding it to a point in time would overflow.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
     /// Every field within its range.
     pub(crate) fn clamped(mut self) -> ReceiverConfig {
         self.max_request_bytes = self.max_request_bytes.min((1 << 31) - 1);
         self.max_connections = self.max_connections.max(1);
         self.max_streams_per_connection = self.max_streams_per_connection.max(1);
         self.max_header_list_bytes = self.max_header_list_bytes.clamp(8 * 1024, 16 << 20);
-        self.keepalive_interval = self.keepalive_interval.map(|t| t.max(Duration::from_secs(1)));
+        for time in [
+            &mut self.header_timeout,
+            &mut self.body_timeout,
+            &mut self.idle_timeout,
+            &mut self.keepalive_timeout,
+        ] {
+            *time = (*time).min(Self::LONGEST);
+        }
+        self.keepalive_interval =
+            self.keepalive_interval.map(|t| t.clamp(Duration::from_secs(1), Self::LONGEST));
         self.keepalive_timeout = self.keepalive_timeout.max(Duration::from_millis(100));
         self.stream_window_bytes = self.stream_window_bytes.clamp(Self::WINDOWS.0, Self::WINDOWS.1);
         self.connection_window_bytes = self.connection_window_bytes.clamp(Self::WINDOWS.0, Self::WINDOWS.1);
         self.max_frame_bytes = self.max_frame_bytes.clamp(1 << 14, (1 << 24) - 1);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards that absurd values are harmless, and that the defaults are what they say.
+    #[test]
+    fn values_are_moved_into_their_ranges() {
+        let default = ReceiverConfig::default();
+        assert_eq!(default.clone().clamped(), default);
+        let mut absurd = default;
+        absurd.max_request_bytes = usize::MAX;
+        absurd.max_connections = 0;
+        absurd.max_header_list_bytes = 0;
+        absurd.max_frame_bytes = u32::MAX;
+        absurd.stream_window_bytes = 0;
+        absurd.idle_timeout = Duration::MAX;
+        absurd.keepalive_interval = Some(Duration::ZERO);
+        let clamped = absurd.clamped();
+        assert_eq!((clamped.max_request_bytes, clamped.max_connections), ((1 << 31) - 1, 1));
+        assert_eq!((clamped.max_header_list_bytes, clamped.max_frame_bytes), (8192, (1 << 24) - 1));
+        assert_eq!(clamped.stream_window_bytes, 65_535);
+        assert_eq!(clamped.idle_timeout, Duration::from_secs(31_536_000));
+        assert_eq!(clamped.keepalive_interval, Some(Duration::from_secs(1)));
     }
 }

@@ -31,10 +31,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// How much is read at a time at most.
 const READ_BUFFER: usize = 256 * 1024;
+/// Reading this much for nothing is cheaper than a new connection.
+const DISCARDED: usize = 64 * 1024;
 /// Enough for what proxies and tracing add; hyper's own default.
 const MAX_HEADERS: usize = 100;
 
@@ -47,7 +49,6 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket, peer: SocketAddr,
     let connection = http1::Builder::new()
         // A client that has closed its side still gets its answers.
         .half_close(true)
-        .pipeline_flush(true)
         .max_buf_size(READ_BUFFER)
         .max_headers(MAX_HEADERS)
         .max_header_size(shared.config.max_header_list_bytes as usize)
@@ -63,7 +64,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket, peer: SocketAddr,
     let mut connection = pin!(connection);
     let mut stop = pin!(shutdown.requested());
     let mut stopping = false;
-    let mut timer = pin!(sleep_until(phase.deadline(&shared, &link)));
+    let mut head_seen = None;
+    let mut timer = pin!(sleep_until(phase.deadline(&shared, &link, &mut head_seen)));
     let result = poll_fn(|cx| {
         if !stopping && stop.as_mut().poll(cx).is_ready() {
             stopping = true;
@@ -73,7 +75,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket, peer: SocketAddr,
             return Poll::Ready(Some(result));
         }
         while timer.as_mut().poll(cx).is_ready() {
-            let deadline = phase.deadline(&shared, &link);
+            let deadline = phase.deadline(&shared, &link, &mut head_seen);
             if deadline <= Instant::now() {
                 return Poll::Ready(None);
             }
@@ -90,10 +92,15 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: Socket, peer: SocketAddr,
     }
 }
 
+/// There has been a request.
+const SEEN: u64 = 2;
+/// A request is in progress.
+const BUSY: u64 = 1;
+
 /// What the connection is doing, for its timer.
 ///
-/// One word, written by the service and read by the timer, both on the connection's task: milliseconds since `born`, doubled, plus one while a
-/// request is in progress.
+/// One word, written by the service and read by the timer, both on the connection's task: 0 until the first request, then milliseconds
+/// since `born` above two bits, [`SEEN`] and [`BUSY`].
 #[derive(Debug)]
 struct Phase {
     born: Instant,
@@ -109,31 +116,36 @@ impl Phase {
 
     fn set(&self, busy: bool, link: &Link) {
         let now = self.born.elapsed().as_millis() as u64;
-        self.word.store(now << 1 | u64::from(busy), Ordering::Relaxed);
+        self.word.store(now << 2 | SEEN | u64::from(busy), Ordering::Relaxed);
         self.read.store(link.bytes_read(), Ordering::Relaxed);
     }
 
     /// Whether a part of a request's head has come; the first one is waited for from the start.
     fn is_in_head(&self, link: &Link) -> bool {
         let word = self.word.load(Ordering::Relaxed);
-        word & 1 == 0 && (word == 0 || link.bytes_read() != self.read.load(Ordering::Relaxed))
+        word & BUSY == 0 && (word == 0 || link.bytes_read() != self.read.load(Ordering::Relaxed))
     }
 
-    /// When the connection has been in its phase for too long, as far as is known now.
-    fn deadline(&self, shared: &Shared, link: &Link) -> Instant {
+    /// When the connection has been in its phase for too long, as far as is known now. `head_seen` is when the timer first saw
+    /// a later head begin.
+    fn deadline(&self, shared: &Shared, link: &Link, head_seen: &mut Option<Instant>) -> Instant {
         let config = &shared.config;
+        let now = Instant::now();
         let word = self.word.load(Ordering::Relaxed);
-        if word & 1 == 1 {
-            // The service watches over bodies; the handler takes what time it takes.
-            return Instant::now() + config.header_timeout.min(config.idle_timeout);
+        if word == 0 {
+            return self.born + config.header_timeout;
         }
-        let since = self.born + Duration::from_millis(word >> 1);
         if self.is_in_head(link) {
-            return since + config.header_timeout;
+            return *head_seen.get_or_insert(now) + config.header_timeout;
         }
-        // Looks again in time to see that a head has begun.
-        let end = since + config.idle_timeout;
-        end.min(Instant::now() + config.header_timeout)
+        *head_seen = None;
+        // Looks again in time to see that a head has begun, or that a request has ended.
+        let next = now + config.header_timeout.min(config.idle_timeout);
+        if word & BUSY != 0 {
+            // The service watches over bodies; the handler takes what time it takes.
+            return next;
+        }
+        next.min(self.born + Duration::from_millis(word >> 2) + config.idle_timeout)
     }
 }
 
@@ -161,6 +173,7 @@ impl std::error::Error for Hangup {}
 impl Exchange {
     async fn run(&self, request: Request<hyper::body::Incoming>) -> Result<Response<Whole>, Hangup> {
         self.phase.set(true, &self.link);
+        let unfinished = Unfinished(&self.shared);
         let mut tally = Tally::new(self.shared.stats.clone());
         let (parts, body) = request.into_parts();
         let format = Head::read(&parts.method, parts.uri.path(), &parts.headers, Speaks::Http);
@@ -174,7 +187,8 @@ impl Exchange {
             }
             Err((style, refusal)) => {
                 let format = if let Style::Http(format) = style { format } else { Format::Protobuf };
-                (Err((refusal, !body.is_end_stream())), format, None)
+                let unread = !self.discard(content_length(&parts.headers), body).await;
+                (Err((refusal, unread)), format, None)
             }
         };
         let (said, unread) = match said {
@@ -185,6 +199,7 @@ impl Exchange {
             }
         };
         drop(tally);
+        std::mem::forget(unfinished);
         self.phase.set(false, &self.link);
         let mut response = http::response(said, format, signal).ok_or(Hangup)?.map(Whole::new);
         if unread {
@@ -286,6 +301,25 @@ impl Exchange {
         }
     }
 
+    /// Reads a small body that nobody wants, so that the connection can go on. Returns whether that is done.
+    async fn discard(&self, announced: Option<usize>, mut body: hyper::body::Incoming) -> bool {
+        if body.is_end_stream() {
+            return true;
+        }
+        if announced.is_none_or(|length| length > DISCARDED) {
+            return false;
+        }
+        let reading = async {
+            while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                if frame.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        timeout(self.shared.config.header_timeout, reading).await.unwrap_or(false)
+    }
+
     async fn judge(&self, body: Body, signal: Signal) -> Result<(Chunk, Held), Refusal> {
         if !body.takes_long(&self.shared.config) {
             return body.judge(signal, &self.shared.config);
@@ -293,6 +327,15 @@ impl Exchange {
         let shared = self.shared.clone();
         let verdict = spawn_blocking(move || body.judge(signal, &shared.config)).await;
         verdict.unwrap_or_else(|_| Err(panicked()))
+    }
+}
+
+/// Counts a request that is dropped before it has an answer, because its client has gone.
+struct Unfinished<'a>(&'a Shared);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.stats.refuse(RefuseReason::Disconnected);
     }
 }
 

@@ -5,35 +5,37 @@
 //! is spawned for a request. Only what is not ready is kept: bodies that are still arriving (`reading`) and answers or
 //! validations that take longer (`tasks`).
 
+mod clock;
+mod stream;
+mod task;
+
+use self::clock::Keepalive;
+use self::stream::{Caller, Read, Stream, say};
+use self::task::{Task, Work, Worked};
 use crate::accept::{Answer, Incoming, Protocol, Reply};
-use crate::config::LEAST_PROGRESS;
-use crate::grpc;
 use crate::head::{Asked, Format, Head, Speaks, Style};
 use crate::held::{Gather, Held, too_large};
-use crate::http;
 use crate::io::{Link, Socket};
-use crate::judge::{Body, admit};
+use crate::judge::Body;
 use crate::refusal::Refusal;
-use crate::said::{Said, offer, panicked, settle, share};
+use crate::said::{Said, offer, settle, share};
 use crate::server::{Shared, content_length};
 use crate::shutdown::Shutdown;
-use crate::stats::{RefuseReason, SignalSnapshot, Tally};
+use crate::stats::{RefuseReason, Tally};
 use crate::tasks::Tasks;
-use ::http::header::CONTENT_LENGTH;
-use ::http::{HeaderValue, Method, Request};
+use ::http::{Method, Request};
 use aqueduct_wire::rpc::health::ServingStatus;
 use aqueduct_wire::{Chunk, Signal};
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::server::{Connection, SendResponse};
-use h2::{Ping, PingPong, Reason, RecvStream};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// Serves the connection until it ends.
@@ -119,115 +121,6 @@ struct Driver {
     closing: bool,
 }
 
-/// A request whose body is arriving.
-struct Stream {
-    head: Head,
-    body: RecvStream,
-    respond: SendResponse<Bytes>,
-    gather: Gather,
-    /// How much had arrived when the present span of `body_timeout` began.
-    progress: usize,
-    /// The end of that span.
-    deadline: Instant,
-}
-
-/// What it takes to answer.
-struct Caller {
-    respond: SendResponse<Bytes>,
-    style: Style,
-    signal: Signal,
-}
-
-/// A request that waits.
-struct Task {
-    /// Taken when the work is done.
-    caller: Option<Caller>,
-    work: Work,
-}
-
-enum Work {
-    Judge { handle: JoinHandle<Result<(Chunk, Held), Refusal>>, wire_bytes: usize },
-    Answer { future: Pin<Box<dyn Future<Output = Answer> + Send>>, share: SignalSnapshot },
-}
-
-enum Worked {
-    Judged { verdict: Result<(Chunk, Held), Refusal>, wire_bytes: usize },
-    Answered { answer: Result<Answer, Refusal>, share: SignalSnapshot },
-}
-
-impl Future for Task {
-    type Output = (Option<Caller>, Worked);
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let worked = match &mut self.work {
-            Work::Judge { handle, wire_bytes } => match Pin::new(handle).poll(cx) {
-                // Validation does not panic; if it did, that would be this request's end alone.
-                Poll::Ready(verdict) => Worked::Judged {
-                    verdict: verdict.unwrap_or_else(|_| Err(panicked())),
-                    wire_bytes: *wire_bytes,
-                },
-                Poll::Pending => return Poll::Pending,
-            },
-            Work::Answer { future, share } => {
-                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                    Ok(Poll::Ready(answer)) => Worked::Answered { answer: Ok(answer), share: *share },
-                    Ok(Poll::Pending) => return Poll::Pending,
-                    Err(_) => Worked::Answered { answer: Err(panicked()), share: *share },
-                }
-            }
-        };
-        Poll::Ready((self.caller.take(), worked))
-    }
-}
-
-struct Keepalive {
-    pings: Option<PingPong>,
-    /// When something was last heard of the client.
-    heard: Instant,
-    /// Bytes read by then.
-    read: u64,
-    /// When a PING went out that nothing was heard after.
-    asked: Option<Instant>,
-}
-
-/// What became of reading a body.
-enum Read {
-    Whole,
-    Refused(Refusal),
-    /// The client reset the stream, or the connection broke.
-    Gone,
-    /// Not all there; whether something new came.
-    Partly(bool),
-}
-
-impl Stream {
-    fn read(&mut self, cx: &mut Context<'_>, limit: usize) -> Read {
-        let mut progress = false;
-        loop {
-            match self.body.poll_data(cx) {
-                Poll::Ready(Some(Ok(piece))) => {
-                    progress = true;
-                    let count = piece.len();
-                    let kept = admit(self.head.style, self.gather.bytes(), &piece, limit)
-                        .and_then(|expected| self.gather.push(piece, expected));
-                    if let Err(refusal) = kept {
-                        return Read::Refused(refusal);
-                    }
-                    if self.body.is_end_stream() {
-                        // h2 takes the capacity of a stream back by itself when it is dropped.
-                        return Read::Whole;
-                    }
-                    // Cannot fail: this is what was received.
-                    let _ = self.body.flow_control().release_capacity(count);
-                }
-                Poll::Ready(Some(Err(_))) => return Read::Gone,
-                Poll::Ready(None) => return Read::Whole,
-                Poll::Pending => return Read::Partly(progress),
-            }
-        }
-    }
-}
-
 impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.now = Instant::now();
@@ -243,7 +136,7 @@ impl Driver {
                         return Poll::Ready(());
                     }
                     Poll::Ready(None) => {
-                        self.abandon_bodies();
+                        self.abandon();
                         return Poll::Ready(());
                     }
                     Poll::Pending => break,
@@ -425,9 +318,14 @@ impl Driver {
         if self.tasks.len() < 2 * self.shared.config.max_streams_per_connection as usize {
             return;
         }
+        let tally = &self.tally;
         let mut cx = Context::from_waker(std::task::Waker::noop());
         self.tasks.retain(|task| {
-            task.caller.as_mut().is_some_and(|caller| caller.respond.poll_reset(&mut cx).is_pending())
+            let open = task.caller.as_mut().is_some_and(|c| c.respond.poll_reset(&mut cx).is_pending());
+            if !open {
+                tally.refuse(RefuseReason::Disconnected);
+            }
+            open
         });
     }
 
@@ -470,142 +368,20 @@ impl Driver {
         }
     }
 
+    /// Counts all that will have no answer.
+    fn abandon(&mut self) {
+        self.abandon_bodies();
+        let tally = &self.tally;
+        self.tasks.retain(|_| {
+            tally.refuse(RefuseReason::Disconnected);
+            false
+        });
+    }
+
     fn lost(&mut self, error: &h2::Error) {
         if !error.is_io() && !error.is_remote() {
             self.tally.refuse(RefuseReason::Protocol);
         }
-        self.abandon_bodies();
-    }
-
-    fn close(&mut self) {
-        if !std::mem::replace(&mut self.closing, true) {
-            self.quiet_since = self.now;
-            self.connection.graceful_shutdown();
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        !self.reading.is_empty() || !self.tasks.is_empty()
-    }
-
-    /// Notes what was heard of the client in this turn.
-    fn listen(&mut self) {
-        let read = self.link.bytes_read();
-        if read != self.keepalive.read {
-            self.keepalive.read = read;
-            self.keepalive.heard = self.now;
-            self.keepalive.asked = None;
-        }
-        if self.is_busy() {
-            self.quiet_since = self.now;
-        }
-    }
-
-    /// `Ready(Some)` if something has to be written, `Ready(None)` if the time of the connection is over.
-    fn check_time(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let mut acted = false;
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let Some(next) = self.on_time(cx, &mut acted) else { return Poll::Ready(None) };
-            self.timer.as_mut().reset(next);
-        }
-        if acted { Poll::Ready(Some(())) } else { Poll::Pending }
-    }
-
-    /// Does what is due, and says when to come again; `None` to close.
-    fn on_time(&mut self, cx: &mut Context<'_>, acted: &mut bool) -> Option<Instant> {
-        self.now = Instant::now();
-        let body_timeout = self.shared.config.body_timeout;
-        let mut next = self.now + Duration::from_secs(3600);
-        let mut index = 0;
-        while let Some(stream) = self.reading.get_mut(index) {
-            if stream.deadline <= self.now {
-                let arrived = stream.gather.bytes().len();
-                if arrived - stream.progress < LEAST_PROGRESS {
-                    let stream = self.reading.swap_remove(index);
-                    let refusal = Refusal::new(RefuseReason::Timeout, "the body came too slowly");
-                    self.refuse_unread(stream.head.style, stream.respond, refusal);
-                    *acted = true;
-                    continue;
-                }
-                stream.progress = arrived;
-                stream.deadline = self.now + body_timeout;
-            }
-            next = next.min(stream.deadline);
-            index += 1;
-        }
-        next = next.min(self.keep_alive(cx, acted)?);
-        if !self.is_busy() {
-            let patience = if self.closing {
-                self.shared.config.header_timeout
-            } else {
-                self.shared.config.idle_timeout
-            };
-            if self.quiet_since + patience <= self.now {
-                if self.closing {
-                    return None;
-                }
-                self.close();
-                *acted = true;
-                return Some(self.now + self.shared.config.header_timeout);
-            }
-            next = next.min(self.quiet_since + patience);
-        } else {
-            // The end of the last request is no event of the timer; so look again after the shortest patience.
-            next =
-                next.min(self.now + self.shared.config.idle_timeout.min(self.shared.config.header_timeout));
-        }
-        Some(next)
-    }
-
-    fn keep_alive(&mut self, cx: &mut Context<'_>, acted: &mut bool) -> Option<Instant> {
-        let config = &self.shared.config;
-        let Some(interval) = config.keepalive_interval else { return Some(self.now + config.idle_timeout) };
-        if let Some(asked) = self.keepalive.asked {
-            let end = asked + config.keepalive_timeout;
-            return (self.now < end).then_some(end);
-        }
-        let due = self.keepalive.heard + interval;
-        if due > self.now {
-            return Some(due);
-        }
-        if let Some(pings) = &mut self.keepalive.pings {
-            // The answer to the one before, if it came, has to be taken first.
-            let _ = pings.poll_pong(cx);
-            if pings.send_ping(Ping::opaque()).is_ok() {
-                *acted = true;
-            }
-        }
-        self.keepalive.asked = Some(self.now);
-        Some(self.now + config.keepalive_timeout)
-    }
-}
-
-impl Caller {
-    fn say(&mut self, said: Said) {
-        say(&mut self.respond, self.style, Some(self.signal), said, true);
-    }
-}
-
-/// Says it. An answer to HEAD goes without its body.
-fn say(respond: &mut SendResponse<Bytes>, style: Style, signal: Option<Signal>, said: Said, with_body: bool) {
-    let (said, format) = match style {
-        Style::Grpc => match grpc::say(respond, said) {
-            Ok(()) => return,
-            Err(said) => (said, Format::Protobuf),
-        },
-        Style::Http(format) => (said, format),
-    };
-    let Some(response) = http::response(said, format, signal) else {
-        return respond.send_reset(Reason::INTERNAL_ERROR);
-    };
-    let (mut parts, body) = response.into_parts();
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let response = ::http::Response::from_parts(parts, ());
-    let with_body = with_body && !body.is_empty();
-    // A failure means that the client has gone.
-    if let Ok(mut stream) = respond.send_response(response, !with_body)
-        && with_body
-    {
-        let _ = stream.send_data(body, true);
+        self.abandon();
     }
 }

@@ -105,7 +105,7 @@ impl Body {
         let (bytes, held) = self.open(config.max_request_bytes)?;
         let (bytes, held) = match format {
             #[cfg(feature = "json")]
-            Style::Http(Format::Json) => from_json(signal, &bytes, held)?,
+            Style::Http(Format::Json) => from_json(signal, bytes, held, config.max_request_bytes)?,
             #[cfg(not(feature = "json"))]
             Style::Http(Format::Json) => {
                 return Err(Refusal::new(RefuseReason::ContentType, "JSON is not supported"));
@@ -125,13 +125,20 @@ impl Body {
     }
 }
 
+/// A number of two characters in an array becomes eight bytes.
 #[cfg(feature = "json")]
-fn from_json(signal: Signal, json: &Bytes, mut held: Held) -> Result<(Bytes, Held), Refusal> {
-    let before = held.bytes();
-    // The protobuf form of a text is never longer than the text, but for the field keys of very short values.
-    held.grow(json.len())?;
-    let bytes = aqueduct_wire::json::to_protobuf(signal, json)
+const JSON_GROWS: usize = 4;
+
+#[cfg(feature = "json")]
+fn from_json(signal: Signal, json: Bytes, mut held: Held, limit: usize) -> Result<(Bytes, Held), Refusal> {
+    // How much it becomes is known afterwards; what is more than the limit is then refused.
+    held.grow(json.len().saturating_mul(JSON_GROWS).min(limit))?;
+    let bytes = aqueduct_wire::json::to_protobuf(signal, &json)
         .map_err(|error| Refusal::new(RefuseReason::Invalid, error.to_string()))?;
-    held.shrink_to(before.max(bytes.len()));
+    if bytes.len() > limit {
+        return Err(too_large(limit));
+    }
+    drop(json);
+    held.shrink_to(bytes.len());
     Ok((bytes, held))
 }

@@ -106,5 +106,5 @@ pub(crate) fn settle(tally: &mut Tally, signal: Signal, mut share: SignalSnapsho
 /// `Retry-After` in seconds: rounded up, so that nobody comes too early, and at least 1 (RFC 9110, 10.2.3 allows 0,
 /// which clients take for "at once").
 pub(crate) fn retry_after_seconds(delay: Duration) -> u64 {
-    (delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).max(1)
+    delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0)).max(1)
 }

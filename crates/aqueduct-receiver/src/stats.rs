@@ -43,7 +43,7 @@ pub enum RefuseReason {
     HeaderTooLarge,
     /// Headers or a body that did not come in time.
     Timeout,
-    /// The client went away, or reset the stream, before its request was complete.
+    /// The client went away, or reset the stream, before it had an answer. (The handler may have taken the request.)
     Disconnected,
     /// Not HTTP, or a violation of its rules.
     Protocol,

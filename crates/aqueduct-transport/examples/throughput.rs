@@ -6,6 +6,8 @@
 //! cargo run --release -p aqueduct-transport --example throughput -- compress
 //! ```
 
+#![allow(clippy::print_stdout, reason = "a program that reports")]
+
 use std::error::Error;
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -102,8 +102,8 @@ impl Client {
     /// Turns a batch into what [`send`](Self::send) sends: JSON if that is the protocol, compressed if that is
     /// configured and makes it smaller.
     ///
-    /// Takes CPU time and makes no I/O: for a batch of 8 MiB, 1 ms without compression and 15 to 100 ms with it. Prepare
-    /// once, send as often as it takes.
+    /// Takes CPU time and makes no I/O. Measured on 8 MiB of span-like data (one virtual core): 8 ms with Zstandard 1, 11 ms
+    /// with gzip 1, 27 ms with gzip 6, nothing to speak of without compression. Prepare once, send as often as it takes.
     #[must_use]
     pub fn prepare(&self, batch: &Merged) -> Request {
         let plain = if self.json { self.json(batch) } else { Request::plain(batch) };

@@ -84,7 +84,8 @@ fn demo(args: &DemoArgs) -> io::Result<Report> {
     let before = gateway.resources()?;
     let started = Instant::now();
     let mut load = Child::start("load", &load_arguments(args, &gateway.grpc))?;
-    let stop_at = (args.fault == Some(Fault::Stop)).then(|| started + Duration::from_secs(args.seconds.into()) / 3);
+    let stop_at =
+        (args.fault == Some(Fault::Stop)).then(|| started + Duration::from_secs(args.seconds.into()) / 3);
     let mut stopped_after = None;
     let loaded = loop {
         let patience = Duration::from_secs(1);

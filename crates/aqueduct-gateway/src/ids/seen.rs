@@ -1,7 +1,6 @@
 //! An exact set of sequence numbers that stays small when they arrive nearly in order.
 
 use std::collections::BTreeMap;
-use std::mem;
 
 /// Sequences per page. 4096 bits are 512 bytes: eight cache lines, filled by 4096 one-span requests or eight of 512 spans.
 const PAGE: u64 = 4096;
@@ -158,7 +157,7 @@ impl Seen {
             Some(Page::Partial(bits)) => bits,
             None => Bits::empty(),
         };
-        if let Some((held, bits)) = mem::replace(&mut self.current, Some((index, wanted))) {
+        if let Some((held, bits)) = self.current.replace((index, wanted)) {
             let page = if u64::from(bits.set) == PAGE { Page::Full } else { Page::Partial(bits) };
             self.pages.insert(held, page);
         }

@@ -40,10 +40,7 @@ fn truncated_requests_do_not_panic() {
     };
     let request = wrap(1, &wrap(2, &wrap(2, &span)));
     let mut seen = Vec::new();
-    assert_eq!(
-        for_each_id(Signal::Traces, &request, |id| seen.push(id)),
-        Tally { marked: 1, foreign: 0 }
-    );
+    assert_eq!(for_each_id(Signal::Traces, &request, |id| seen.push(id)), Tally { marked: 1, foreign: 0 });
     assert_eq!(seen, [id]);
     for len in 0..request.len() {
         for signal in Signal::ALL {

@@ -67,6 +67,10 @@ pub struct LoadArgs {
     #[arg(long, value_name = "SECONDS", value_parser = argument::positive)]
     pub seconds: Option<f64>,
 
+    /// Begin this many requests and no more [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub requests: Option<u64>,
+
     /// Compression of request bodies, at level 1
     #[arg(long, value_enum, default_value_t)]
     pub compression: Encoder,
@@ -112,6 +116,7 @@ impl Default for LoadArgs {
             spans: 1,
             attributes: 10,
             seconds: None,
+            requests: None,
             compression: Encoder::default(),
             producer: 1,
             expiry: Duration::from_secs(10),
@@ -141,7 +146,9 @@ impl LoadArgs {
     /// Checks what the parser of single options cannot.
     pub(crate) fn check(&self) -> Result<(), LoadError> {
         if self.threads > self.connections {
-            return Err(LoadError::Setting("more threads than connections: each thread needs one".to_owned()));
+            return Err(LoadError::Setting(
+                "more threads than connections: each thread needs one".to_owned(),
+            ));
         }
         Ok(())
     }

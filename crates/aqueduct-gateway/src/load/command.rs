@@ -64,7 +64,11 @@ async fn watch(load: &Load, args: &LoadArgs) -> io::Result<()> {
         };
         if signalled {
             signals += 1;
-            if signals == 1 { load.stop() } else { load.abort() }
+            if signals == 1 {
+                load.stop()
+            } else {
+                load.abort()
+            }
             continue;
         }
         elapsed += 1;
@@ -123,7 +127,11 @@ fn print_text(report: &LoadReport) -> io::Result<()> {
         report.p50_ms, report.p90_ms, report.p99_ms, report.p999_ms, report.max_ms,
     )?;
     if report.unsent_requests > 0 {
-        writeln!(out, "{} requests were due and never sent: the target is saturated", report.unsent_requests)?;
+        writeln!(
+            out,
+            "{} requests were due and never sent: the target is saturated",
+            report.unsent_requests
+        )?;
     }
     if let Some(problem) = &report.last_problem {
         writeln!(out, "last problem: {problem}")?;

@@ -76,8 +76,8 @@ impl Load {
     /// endpoint that cannot be reached is not an error: the generator keeps trying.
     pub fn start(args: &LoadArgs) -> Result<Self, LoadError> {
         args.check()?;
-        let target = Target::new(&args.endpoint, args.default_port(), args.compression)?;
-        drop(target);
+        // This and the template are made again by each thread; here they fail before there are any.
+        Target::new(&args.endpoint, args.default_port(), args.compression)?;
         let shape = Shape {
             signal: args.signal,
             items: args.spans,
@@ -88,7 +88,6 @@ impl Load {
                 LoadProtocol::HttpJson => Encoding::Json,
             },
         };
-        // Fails here rather than in a thread.
         let request_bytes = Template::new(shape, args.producer)?.bytes().len() as u64;
 
         let mut probe = ResourceProbe::new();
@@ -111,7 +110,8 @@ impl Load {
         for index in 0..args.threads {
             let stats = Arc::new(Mutex::new(Stats::default()));
             load.stats.push(Arc::clone(&stats));
-            let worker = Worker { args: args.clone(), shape, index, start, stats, phase: load.phase.subscribe() };
+            let worker =
+                Worker { args: args.clone(), shape, index, start, stats, phase: load.phase.subscribe() };
             let running = Arc::clone(&running_tx);
             let run = move || {
                 let result = worker.run();
@@ -248,6 +248,7 @@ impl Worker {
             expiry: self.args.expiry,
             timeout: self.args.timeout,
             end: Cell::new(end),
+            remaining: Cell::new(self.share_of_requests()),
             next_sequence: Cell::new(0),
             stats: Arc::clone(&self.stats),
         });
@@ -282,6 +283,12 @@ impl Worker {
         };
         lock(&self.stats).ended = Some(plan.end.get().min(Instant::now()));
         result
+    }
+
+    /// How many requests this thread may begin.
+    fn share_of_requests(&self) -> u64 {
+        let (threads, index) = (self.args.threads as u64, self.index as u64);
+        self.args.requests.map_or(u64::MAX, |all| all / threads + u64::from(index < all % threads))
     }
 
     /// The connections of this thread.

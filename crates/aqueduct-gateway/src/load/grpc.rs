@@ -1,17 +1,16 @@
 //! One gRPC connection of the generator: HTTP/2 by the h2 crate, all requests driven by one task.
 
-use super::answer::{self, Attempt};
+use super::answer::Attempt;
 use super::bell::Bell;
 use super::body::Bodies;
 use super::coalesce::Coalesce;
+use super::exchange::State;
 use super::queue::{Job, Queue};
 use super::target::Target;
-use aqueduct::wire::rpc::{Code, ExportResponse};
-use aqueduct::wire::{Signal, grpc};
-use bytes::{Bytes, BytesMut};
-use h2::client::{Connection, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use aqueduct::wire::Signal;
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -24,12 +23,10 @@ use tokio::time::Sleep;
 /// How often attempts are held against their deadlines.
 const SCAN: Duration = Duration::from_millis(50);
 
-/// Longest answer that is kept; the specification suggests 4 MiB, an export response is a few bytes.
-const MAX_ANSWER: usize = 64 * 1024;
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+/// What h2 charges at most for a small DATA frame that nobody has read yet, such as an answer of five bytes. It takes about a
+/// hundred of them for an attack and closes the connection; but when a server acknowledges a whole batch, the answers to all
+/// requests in flight come at once.
+const ANSWER_COST: usize = 256;
 
 /// What stays the same from connection to connection.
 pub(crate) struct Lane {
@@ -92,13 +89,6 @@ struct Exchange {
     state: State,
 }
 
-enum State {
-    /// Waits for the answer's headers.
-    Head(ResponseFuture),
-    /// Reads the answer's message and trailers.
-    Body(RecvStream, BytesMut),
-}
-
 /// Why a connection is no longer used.
 enum Ended {
     /// Every request of the run has ended.
@@ -139,7 +129,9 @@ impl Lane {
                     failures = 0;
                     self.queue.count_connect();
                     let io = Coalesce::new(stream);
-                    match h2::client::Builder::new().enable_push(false).handshake(io.clone()).await {
+                    let mut builder = h2::client::Builder::new();
+                    builder.enable_push(false).data_frame_budget(self.slots.len().saturating_mul(ANSWER_COST));
+                    match builder.handshake(io.clone()).await {
                         Ok((send, connection)) => {
                             if matches!(self.session(io, send, connection).await, Ended::Finished) {
                                 break;
@@ -278,18 +270,21 @@ impl Session {
                 Poll::Ready(Ok(())) => {}
             }
             let Some(job) = lane.queue.next(now) else { break };
-            let started = lane.bodies.make(job.first, now).map_err(|error| error.to_string()).and_then(|body| {
-                let (answer, mut stream) =
-                    self.send.send_request(lane.head.request(), false).map_err(|error| error.to_string())?;
-                stream.send_data(body.clone(), true).map_err(|error| error.to_string())?;
-                Ok((body, answer))
-            });
+            let started =
+                lane.bodies.make(job.first, now).map_err(|error| error.to_string()).and_then(|body| {
+                    let (answer, mut stream) = self
+                        .send
+                        .send_request(lane.head.request(), false)
+                        .map_err(|error| error.to_string())?;
+                    stream.send_data(body.clone(), true).map_err(|error| error.to_string())?;
+                    Ok((body, answer))
+                });
             match started {
                 Ok((body, answer)) => {
                     let slot = lane.free.pop().expect("checked by the loop");
                     let deadline = lane.queue.attempt_deadline(&job, now);
                     lane.slots[slot].exchange =
-                        Some(Exchange { job, body, deadline, state: State::Head(answer) });
+                        Some(Exchange { job, body, deadline, state: State::new(answer) });
                     // The first poll registers the slot's waker with h2.
                     lane.poll_slot(slot, now);
                     sent = true;
@@ -326,93 +321,6 @@ impl Session {
             self.timer.as_mut().reset(wanted.into());
         }
         self.timer.as_mut().poll(cx).is_ready()
-    }
-}
-
-/// How an exchange ended, and the reason if it was a bad end.
-type End = (Attempt, Option<String>);
-
-impl State {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        loop {
-            match self {
-                Self::Head(answer) => match std::task::ready!(Pin::new(answer).poll(cx)) {
-                    Ok(response) => {
-                        let (head, body) = response.into_parts();
-                        if head.headers.contains_key(GRPC_STATUS) {
-                            return Poll::Ready(by_status(&head.headers, &[]));
-                        }
-                        if head.status != StatusCode::OK {
-                            let end = answer::by_http(head.status.as_u16(), None);
-                            return Poll::Ready((end, Some(format!("HTTP status {}", head.status))));
-                        }
-                        *self = Self::Body(body, BytesMut::new());
-                    }
-                    Err(error) => return Poll::Ready(by_error(&error)),
-                },
-                Self::Body(body, message) => {
-                    while let Some(data) = std::task::ready!(body.poll_data(cx)) {
-                        match data {
-                            Ok(data) if message.len() + data.len() <= MAX_ANSWER => {
-                                // Fails only for more than was received.
-                                let _ = body.flow_control().release_capacity(data.len());
-                                message.extend_from_slice(&data);
-                            }
-                            Ok(_) => {
-                                return Poll::Ready((Attempt::Rejected, Some("answer too long".to_owned())));
-                            }
-                            Err(error) => return Poll::Ready(by_error(&error)),
-                        }
-                    }
-                    return Poll::Ready(match std::task::ready!(body.poll_trailers(cx)) {
-                        Ok(Some(trailers)) => by_status(&trailers, message),
-                        Ok(None) => (Attempt::Unknown, Some("answer without grpc-status".to_owned())),
-                        Err(error) => by_error(&error),
-                    });
-                }
-            }
-        }
-    }
-}
-
-fn by_error(error: &h2::Error) -> End {
-    // REFUSED_STREAM promises that nothing was processed (RFC 9113, 8.7); after any other end the server may have the items.
-    let attempt =
-        if error.reason() == Some(Reason::REFUSED_STREAM) { Attempt::Unsent } else { Attempt::Unknown };
-    (attempt, Some(error.to_string()))
-}
-
-fn by_status(headers: &HeaderMap, message: &[u8]) -> End {
-    let Some(status) = headers.get(GRPC_STATUS) else {
-        return (Attempt::Unknown, Some("answer without grpc-status".to_owned()));
-    };
-    if status.as_bytes() == b"0" {
-        return by_message(message);
-    }
-    let code = status
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<u32>().ok())
-        .map_or(Code::Unknown, Code::from_u32);
-    let delay = headers
-        .get(GRPC_DETAILS)
-        .and_then(|details| grpc::decode_details(details.as_bytes()))
-        .and_then(|status| status.retry_delay);
-    let text = headers.get(GRPC_MESSAGE).map(|text| grpc::decode_message(text.as_bytes())).unwrap_or_default();
-    (answer::by_grpc(code, delay), Some(format!("{}: {text}", code.as_str())))
-}
-
-/// The end by the message of a successful call: nearly always five bytes of prefix and nothing else.
-fn by_message(message: &[u8]) -> End {
-    let Some(body) = message.get(grpc::PREFIX_LEN..).filter(|body| !body.is_empty()) else {
-        return (Attempt::Acknowledged, None);
-    };
-    match ExportResponse::decode(body) {
-        Ok(response) if response.rejected > 0 => {
-            (Attempt::Partial { rejected: response.rejected }, Some(response.message))
-        }
-        Ok(_) => (Attempt::Acknowledged, None),
-        Err(error) => (Attempt::Unknown, Some(format!("unreadable answer: {error}"))),
     }
 }
 

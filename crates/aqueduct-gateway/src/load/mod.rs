@@ -15,6 +15,7 @@ mod body;
 mod coalesce;
 mod command;
 mod error;
+mod exchange;
 mod generator;
 mod grpc;
 mod http;

@@ -66,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     /// After this no new request begins.
     pub(crate) end: Cell<Instant>,
+    /// How many further requests may begin.
+    pub(crate) remaining: Cell<u64>,
     pub(crate) next_sequence: Cell<u64>,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }
@@ -117,6 +119,7 @@ impl Queue {
         if let Some(schedule) = &mut self.schedule {
             schedule.advance();
         }
+        self.plan.remaining.set(self.plan.remaining.get() - 1);
         let first = self.plan.next_sequence.get();
         self.plan.next_sequence.set(first + self.plan.items);
         self.in_flight += 1;
@@ -137,6 +140,9 @@ impl Queue {
 
     /// When the next new request is due; `None` if there will be none, or not before another one ends.
     pub(crate) fn fresh_at(&self, now: Instant) -> Option<Instant> {
+        if self.plan.remaining.get() == 0 {
+            return None;
+        }
         let end = self.plan.end.get();
         match &self.schedule {
             Some(schedule) => Some(schedule.due()).filter(|due| *due < end && now < end + LAST_TICK),
@@ -151,7 +157,7 @@ impl Queue {
 
     /// Whether every request of the run has ended.
     pub(crate) fn is_finished(&self, now: Instant) -> bool {
-        now >= self.plan.end.get()
+        (now >= self.plan.end.get() || self.plan.remaining.get() == 0)
             && self.in_flight == 0
             && self.waiting.is_empty()
             && self.fresh_at(now).is_none()
@@ -159,6 +165,9 @@ impl Queue {
 
     /// How many requests the schedule holds that were due before the end and never got a place.
     pub(crate) fn backlog(&self, now: Instant) -> u64 {
+        if self.plan.remaining.get() == 0 {
+            return 0;
+        }
         self.schedule.map_or(0, |schedule| schedule.backlog(now.min(self.plan.end.get())))
     }
 

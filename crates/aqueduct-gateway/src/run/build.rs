@@ -41,7 +41,9 @@ impl fmt::Display for StartError {
                 "{}: port {} is in use on {}: another process listens there; stop it or choose another port",
                 listen.setting, listen.port, listen.host
             ),
-            StartError::Bind { listen, error } => write!(f, "{}: cannot listen on {listen}: {error}", listen.setting),
+            StartError::Bind { listen, error } => {
+                write!(f, "{}: cannot listen on {listen}: {error}", listen.setting)
+            }
             StartError::Exporter { setting, error } => write!(f, "{setting}: {error}"),
             StartError::File { setting, error } => write!(f, "{setting}: cannot open the file: {error}"),
             StartError::Pipeline { name, error } => {
@@ -85,7 +87,8 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
     for exporter in &config.exporters {
         let (destination, lane) = match &exporter.kind {
             ExporterKind::Otlp(otlp) => {
-                let client = client(otlp).map_err(|error| StartError::Exporter { setting: otlp.setting.clone(), error })?;
+                let client = client(otlp, largest_request(config))
+                    .map_err(|error| StartError::Exporter { setting: otlp.setting.clone(), error })?;
                 let client = Arc::new(client);
                 clients.push((exporter.name.clone(), Arc::clone(&client)));
                 let lane = LaneConfig::default()
@@ -95,7 +98,10 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
             }
             ExporterKind::Debug => {
                 let exporter_debug = debug.get_or_insert_with(DebugExporter::default).clone();
-                (Destination::new(&exporter.name, exporter_debug, RetryPolicy::default()), LaneConfig::default())
+                (
+                    Destination::new(&exporter.name, exporter_debug, RetryPolicy::default()),
+                    LaneConfig::default(),
+                )
             }
             ExporterKind::File(file) => {
                 let opened = FileExporter::open(&file.path, file.append)
@@ -121,9 +127,8 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
             let (destination, lane) = &destinations[*exporter];
             builder = builder.destination(Arc::clone(destination), lane.clone());
         }
-        let built = builder
-            .build()
-            .map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;
+        let built =
+            builder.build().map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;
         pipelines.push(built);
     }
     Ok(Pipelines { pipelines, clients, debug, _worker: worker })
@@ -151,24 +156,42 @@ fn retry_policy(retry: &config::Retry) -> RetryPolicy {
     policy.cap = retry.max_interval;
     policy.multiplier = retry.multiplier;
     policy.jitter = retry.randomization_factor.map_or(Jitter::Full, Jitter::Proportional);
-    policy.max_elapsed = if retry.enabled { retry.max_elapsed_time } else { Some(Duration::ZERO) };
+    policy.max_elapsed = retry.max_elapsed_time;
+    policy.max_attempts = (!retry.enabled).then_some(1);
     policy
 }
 
-fn client(otlp: &OtlpExporter) -> Result<Client, transport::ConfigError> {
+/// The largest request that can come out: a full batch, or one request that is larger than a batch.
+fn largest_request(config: &Config) -> usize {
+    let batches =
+        config.pipelines.iter().filter_map(|pipeline| Some(pipeline.batch.as_ref()?.send_batch_max_bytes));
+    let requests =
+        config.receivers.iter().flat_map(Receiver::listeners).map(|listener| listener.max_request_bytes);
+    let largest = batches.chain(requests).max().unwrap_or_default();
+    usize::try_from(largest).unwrap_or(usize::MAX).max(ClientConfig::default().max_request_bytes)
+}
+
+fn client(otlp: &OtlpExporter, largest_request: usize) -> Result<Client, transport::ConfigError> {
     let protocol = match otlp.protocol {
         config::ExportProtocol::Grpc => transport::Protocol::Grpc,
         config::ExportProtocol::HttpProtobuf => transport::Protocol::HttpProtobuf,
         config::ExportProtocol::HttpJson => transport::Protocol::HttpJson,
     };
-    let mut client = ClientConfig::new(otlp.endpoint.clone().unwrap_or_default(), protocol);
+    let mut client = ClientConfig::default();
+    client.protocol = protocol;
+    // Without an endpoint every signal that is used has a URL of its own; the configuration has seen to it.
+    if let Some(endpoint) = &otlp.endpoint {
+        client.endpoint.clone_from(endpoint);
+    }
+    client.max_request_bytes = largest_request;
     client.signal_endpoints.clone_from(&otlp.signal_endpoints);
     client.compression = match otlp.compression {
         config::Compression::None => transport::Compression::None,
         config::Compression::Gzip(level) => transport::Compression::Gzip(level),
         config::Compression::Zstd(level) => transport::Compression::Zstd(level),
     };
-    client.headers = otlp.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+    client.headers =
+        otlp.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
     client.timeout = otlp.timeout;
     client.connections = otlp.connections as usize;
     client.keepalive_interval = Some(otlp.keepalive.time);
@@ -190,9 +213,15 @@ pub(crate) fn doors(
         let entries = [(Entry::Grpc, &receiver.grpc), (Entry::Http, &receiver.http)];
         for (entry, listener) in entries {
             let Some(listener) = listener else { continue };
-            let server = Server::new(receiver_config(receiver, listener), budget.clone(), Arc::clone(&handler) as _);
+            let server =
+                Server::new(receiver_config(receiver, listener), budget.clone(), Arc::clone(&handler) as _);
             let bound = bind_first(&listener.listen)?;
-            doors.push(Door { listener: bound, entry, server, setting: listener.listen.setting.path.clone() });
+            doors.push(Door {
+                listener: bound,
+                entry,
+                server,
+                setting: listener.listen.setting.path.clone(),
+            });
         }
     }
     Ok(doors)

@@ -45,6 +45,7 @@ impl DebugExporter {
         let bytes = counters.bytes.swap(0, Ordering::Relaxed);
         let noun = signal.item_name();
         let plural = if items == 1 { "" } else { "s" };
-        (requests > 0).then(|| format!("{signal}: {items} {noun}{plural}, {requests} requests, {bytes} bytes"))
+        (requests > 0)
+            .then(|| format!("{signal}: {items} {noun}{plural}, {requests} requests, {bytes} bytes"))
     }
 }

@@ -94,9 +94,10 @@ async fn answer(delivery: Delivery, items: u64) -> Answer {
         Settled::Rejected | Settled::Dropped(DropReason::Permanent) => {
             Answer::Status(Status::new(Code::InvalidArgument, "the destination refused the batch for good"))
         }
-        Settled::Dropped(DropReason::TooLarge) => {
-            Answer::Status(Status::new(Code::ResourceExhausted, "the destination finds the request too large"))
-        }
+        Settled::Dropped(DropReason::TooLarge) => Answer::Status(Status::new(
+            Code::ResourceExhausted,
+            "the destination finds the request too large",
+        )),
         Settled::Dropped(_) => Answer::Overloaded { retry_after: RETRY_AFTER_LOST },
         _ => Answer::Status(Status::new(Code::Unknown, "the outcome of the export is not known")),
     }

@@ -61,8 +61,13 @@ pub struct ValidateArgs {
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 10 or 2.5".to_owned())?;
-    if (0.0..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 86400 seconds".to_owned()) }
+    let seconds: f64 =
+        text.parse().map_err(|_| "expected a number of seconds, such as 10 or 2.5".to_owned())?;
+    if (0.0..=86_400.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("expected 0 to 86400 seconds".to_owned())
+    }
 }
 
 /// Checks a configuration file and prints what would run.
@@ -110,7 +115,8 @@ pub fn run(args: &RunArgs) -> ExitCode {
 
 /// Starts everything, waits for a stop signal, drains. Whether everything that was accepted was delivered.
 fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError> {
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let workers =
+        args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let pipelines = build::pipelines(config, workers, log)?;
     let budget = ReceiveBudget::new(usize::try_from(config.receive_budget).unwrap_or(usize::MAX));
     let doors = build::doors(config, &pipelines, workers, &budget)?;
@@ -124,7 +130,8 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     let debug = pipelines.debug.clone();
     let status = Arc::new(GatewayStatus::new(pipelines, &doors, budget));
     let workers = Workers::start(args.runtime, workers, doors, &shutdown).map_err(StartError::Worker)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     runtime.block_on(async {
         let mut signals = StopSignals::new().map_err(StartError::Worker)?;
         if let Some(listener) = admin {

@@ -15,7 +15,8 @@ use super::build::Pipelines;
 use super::workers::Door;
 use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport};
 
-const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.").with_attributes(&["version"]);
+const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.")
+    .with_attributes(&["version"]);
 const UPTIME: Desc = Desc::gauge("aqueduct_process_uptime_seconds", "s", "Time since the start.");
 const CPU: Desc = Desc::counter("aqueduct_process_cpu_seconds_total", "s", "CPU time, user and system.");
 const RSS: Desc = Desc::gauge("aqueduct_process_resident_bytes", "By", "Memory in RAM.");
@@ -87,7 +88,10 @@ impl GatewayStatus {
             // An error that was followed by a success is over.
             lane.last_success.is_none_or(|succeeded| succeeded > *failed)
         });
-        state.connected = failing.is_none() && self.client(&lane.destination).is_none_or(|client| client.status().connected || lane.last_success.is_some() || lane.attempts == 0);
+        state.connected = failing.is_none()
+            && self.client(&lane.destination).is_none_or(|client| {
+                client.status().connected || lane.last_success.is_some() || lane.attempts == 0
+            });
         state.last_error = failing.map(|(_, cause)| cause.clone());
         state
     }

@@ -1,6 +1,5 @@
 //! The threads that receive: one per core with a runtime each, or one runtime shared by all.
 
-use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -131,22 +130,12 @@ fn serve_all(runtime: &Runtime, doors: &[Door], shutdown: &Shutdown) {
         for door in doors {
             match door.listener.try_clone().and_then(TcpListener::from_std) {
                 Ok(listener) => {
-                    serving.spawn(serve(door.server.clone(), listener, door.entry, shutdown.clone()));
+                    let (server, entry, shutdown) = (door.server.clone(), door.entry, shutdown.clone());
+                    serving.spawn(async move { server.serve(listener, entry, shutdown).await });
                 }
                 Err(error) => eprintln!("aqueduct: a worker cannot accept connections: {error}"),
             }
         }
         while serving.join_next().await.is_some() {}
     });
-}
-
-fn serve(
-    server: Server,
-    listener: TcpListener,
-    entry: Entry,
-    shutdown: Shutdown,
-) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        server.serve(listener, entry, shutdown).await;
-    }
 }

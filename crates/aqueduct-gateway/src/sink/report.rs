@@ -77,7 +77,10 @@ impl SinkReport {
             wire_bytes: record.wire_bytes,
             wire_mbit_per_s: per_second(record.wire_bytes as f64 * 8.0 / 1e6),
             requests_per_second: per_second(record.requests as f64),
-            first_after_down_ms: record.up_again.zip(record.first_after_down).map(|(up, first)| ms(up, first)),
+            first_after_down_ms: record
+                .up_again
+                .zip(record.first_after_down)
+                .map(|(up, first)| ms(up, first)),
             last_new_after_down_ms: record
                 .up_again
                 .zip(record.last_new)

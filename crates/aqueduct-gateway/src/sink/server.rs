@@ -5,7 +5,9 @@ use super::recorder::Recorder;
 use super::{SinkArgs, SinkError, SinkReport};
 use crate::sink::faults::Faults;
 use aqueduct::metrics::ResourceProbe;
-use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, ReceiverStats, RefuseReason, Server, StatsSnapshot};
+use aqueduct::receiver::{
+    Entry, ReceiveBudget, ReceiverConfig, ReceiverStats, RefuseReason, Server, StatsSnapshot,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,3 +2,7 @@
 
 mod admin;
 mod config;
+mod load;
+mod process;
+mod run;
+mod sink;

@@ -137,3 +137,22 @@ fn one_probe_goes_first_after_a_pause() {
     assert_eq!(report.lanes[0].ledger.dropped(DropReason::Shutdown), 7);
     assert_conserved(&report.lanes[0]);
 }
+
+/// A server that closes its connections now and then is no outage: what it refused unread is sent again at once, and
+/// nobody is told. Refused again, it is a failure like any other.
+#[test]
+fn a_request_refused_unread_is_sent_again_without_a_pause() {
+    let exporter = Scripted::new([Step::Refuse]);
+    let (pipeline, told) = told_pipeline(&exporter, LaneConfig::default());
+    pipeline.intake().offer(chunk(1)).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    assert_eq!(told.try_iter().count(), 0);
+    assert_eq!(lane(&pipeline).retries, 1);
+
+    let exporter = Scripted::new([Step::Refuse, Step::Refuse]);
+    let (pipeline, told) = told_pipeline(&exporter, LaneConfig::default());
+    pipeline.intake().offer(chunk(1)).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    assert_eq!(told.try_iter().count(), 2, "failing, and recovered");
+    assert_conserved(&lane(&pipeline));
+}

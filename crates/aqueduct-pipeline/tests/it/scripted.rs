@@ -23,6 +23,8 @@ pub(crate) enum Step {
     Deliver,
     Reject(u64),
     Retry(Option<Duration>),
+    /// Refused unread, as by a server that closes its connection.
+    Refuse,
     Permanent,
     TooLarge,
     /// Never answers.
@@ -115,6 +117,10 @@ impl Exporter for Scripted {
                 }
                 Step::Retry(after) => {
                     Outcome::Retry { after, failure: Failure::new(FailureKind::Connect, "refused") }
+                }
+                Step::Refuse => {
+                    let failure = Failure::new(FailureKind::Refused, "going away");
+                    Outcome::Retry { after: None, failure }
                 }
                 Step::Permanent => Outcome::Permanent(Failure::new(FailureKind::Http(400), "bad data")),
                 Step::TooLarge => Outcome::TooLarge(Failure::new(FailureKind::Http(413), "too large")),

@@ -30,7 +30,9 @@ fn telemetry(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n / 7) as u8 ^ (n % 13) as u8).collect()
 }
 
-fn compressors() -> Vec<(Encoding, fn(&[u8]) -> Vec<u8>)> {
+type Compressor = fn(&[u8]) -> Vec<u8>;
+
+fn compressors() -> Vec<(Encoding, Compressor)> {
     vec![
         (Encoding::Gzip, gzip),
         #[cfg(feature = "zstd")]

@@ -1,6 +1,6 @@
 //! The receive budget.
 
-use crate::rig::{Call, MIB, Rig, answered, config, framed, gzip, post, request};
+use crate::rig::{Call, MIB, Rig, answered, config, framed, gzip, post, request, sized};
 use aqueduct_receiver::{Answer, Entry, RefuseReason};
 use aqueduct_wire::Signal;
 use aqueduct_wire::rpc::Code;
@@ -31,7 +31,7 @@ async fn a_full_budget_is_unavailable_until_it_is_free() {
     let rig = rig(Entry::Grpc, 1500 << 10).await;
     let client = rig.h2().await;
     let (response, mut stream) = hold(&rig, &client).await;
-    let large = request(Signal::Logs, 14_000, 1);
+    let large = sized(Signal::Logs, 950 << 10);
     assert!(large.len() > 900 << 10 && large.len() < MIB);
     let answer = Call::export(Signal::Logs, &large).send(&client).await;
     assert_eq!(answer.grpc(), (Code::Unavailable, "the receive budget is exhausted".into()));
@@ -59,7 +59,7 @@ async fn a_full_budget_is_503() {
     let rig = rig(Entry::Http, 1500 << 10).await;
     let client = rig.h2().await;
     let open = hold(&rig, &client).await;
-    let large = request(Signal::Logs, 14_000, 1);
+    let large = sized(Signal::Logs, 950 << 10);
     let answer = rig.http1(post("/v1/logs", &[crate::rig::PROTOBUF], &large)).await;
     let (status, told) = answer.http();
     assert_eq!((status, told.code), (503, Code::Unavailable));
@@ -75,7 +75,7 @@ async fn a_full_budget_is_503() {
 async fn what_never_fits_is_too_large() {
     let rig = rig(Entry::Http, 500 << 10).await;
     let client = rig.h2().await;
-    let large = request(Signal::Logs, 14_000, 1);
+    let large = sized(Signal::Logs, 950 << 10);
     let answer = Call::export(Signal::Logs, &large).send(&client).await;
     assert_eq!(
         answer.grpc(),

@@ -27,43 +27,43 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-pub const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 /// Longer than anything here takes, so that a hang is a failure.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn config() -> ReceiverConfig {
+pub(crate) fn config() -> ReceiverConfig {
     let mut config = ReceiverConfig::default();
     config.max_request_bytes = 4 * MIB;
     config
 }
 
 /// A server on a port of its own that keeps what it accepts.
-pub struct Rig {
-    pub server: Server,
-    pub addr: SocketAddr,
-    pub received: Arc<Mutex<Vec<Incoming>>>,
-    pub trigger: ShutdownTrigger,
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) addr: SocketAddr,
+    pub(crate) received: Arc<Mutex<Vec<Incoming>>>,
+    pub(crate) trigger: ShutdownTrigger,
     serving: JoinHandle<()>,
 }
 
 impl Rig {
-    pub async fn grpc() -> Rig {
+    pub(crate) async fn grpc() -> Rig {
         Rig::with(Entry::Grpc, config()).await
     }
 
-    pub async fn http() -> Rig {
+    pub(crate) async fn http() -> Rig {
         Rig::with(Entry::Http, config()).await
     }
 
-    pub async fn with(entry: Entry, config: ReceiverConfig) -> Rig {
+    pub(crate) async fn with(entry: Entry, config: ReceiverConfig) -> Rig {
         Rig::start(entry, config, 64 * MIB, |_| Answer::Accepted.into()).await
     }
 
-    pub async fn answering(entry: Entry, answer: impl Fn() -> Reply + Send + Sync + 'static) -> Rig {
+    pub(crate) async fn answering(entry: Entry, answer: impl Fn() -> Reply + Send + Sync + 'static) -> Rig {
         Rig::start(entry, config(), 64 * MIB, move |_| answer()).await
     }
 
-    pub async fn start(
+    pub(crate) async fn start(
         entry: Entry,
         config: ReceiverConfig,
         budget: usize,
@@ -85,22 +85,22 @@ impl Rig {
         Rig { server, addr, received, trigger, serving }
     }
 
-    pub fn stats(&self) -> StatsSnapshot {
+    pub(crate) fn stats(&self) -> StatsSnapshot {
         self.server.stats().snapshot()
     }
 
     /// What was counted as refused: reasons with how often.
-    pub fn refused(&self) -> Vec<(RefuseReason, u64)> {
+    pub(crate) fn refused(&self) -> Vec<(RefuseReason, u64)> {
         let stats = self.stats();
         RefuseReason::ALL.into_iter().map(|r| (r, stats.refused(r))).filter(|(_, n)| *n > 0).collect()
     }
 
-    pub fn received_items(&self) -> u64 {
+    pub(crate) fn received_items(&self) -> u64 {
         self.received.lock().expect("no panic inside").iter().map(|i| i.chunk.items()).sum()
     }
 
     /// Waits until something is so: for what the server does after its answer.
-    pub async fn until(&self, what: &str, mut is: impl FnMut(&Rig) -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut is: impl FnMut(&Rig) -> bool) {
         let waiting = async {
             while !is(self) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -110,7 +110,7 @@ impl Rig {
     }
 
     /// Stops the server, which every test ends with: nothing may be left open or reserved.
-    pub async fn finish(self) {
+    pub(crate) async fn finish(self) {
         self.trigger.shut_down();
         tokio::time::timeout(PATIENCE, self.serving)
             .await
@@ -120,11 +120,11 @@ impl Rig {
         assert_eq!(self.server.stats().snapshot().open_connections, 0);
     }
 
-    pub async fn h2(&self) -> SendRequest<Bytes> {
+    pub(crate) async fn h2(&self) -> SendRequest<Bytes> {
         h2_client(self.addr).await
     }
 
-    pub async fn http1(&self, bytes: impl AsRef<[u8]>) -> Answered {
+    pub(crate) async fn http1(&self, bytes: impl AsRef<[u8]>) -> Answered {
         let mut client = Http1::connect(self.addr).await;
         client.send(bytes).await;
         client.answer().await
@@ -132,10 +132,12 @@ impl Rig {
 }
 
 /// A raw HTTP/2 client on a connection of its own.
-pub async fn h2_client(addr: SocketAddr) -> SendRequest<Bytes> {
+pub(crate) async fn h2_client(addr: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(addr).await.expect("connects");
     stream.set_nodelay(true).expect("is open");
-    let (send, connection) = h2::client::handshake(stream).await.expect("is HTTP/2");
+    // A client with h2's default window takes a burst of more than 130 small answers for an attack.
+    let handshake = h2::client::Builder::new().initial_connection_window_size(4 << 20).handshake(stream);
+    let (send, connection) = handshake.await.expect("is HTTP/2");
     tokio::spawn(async move {
         let _ = connection.await;
     });
@@ -144,21 +146,21 @@ pub async fn h2_client(addr: SocketAddr) -> SendRequest<Bytes> {
 
 /// An answer, of whichever protocol.
 #[derive(Debug)]
-pub struct Answered {
-    pub status: u16,
-    pub headers: http::HeaderMap,
-    pub body: Vec<u8>,
-    pub trailers: http::HeaderMap,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: http::HeaderMap,
 }
 
 impl Answered {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name).or_else(|| self.trailers.get(name))?;
         Some(value.to_str().expect("is ASCII"))
     }
 
     /// Code and message of gRPC; the HTTP status has to be 200.
-    pub fn grpc(&self) -> (Code, String) {
+    pub(crate) fn grpc(&self) -> (Code, String) {
         assert_eq!(self.status, 200, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/grpc"));
         let code = self.header("grpc-status").expect("has a status").parse().expect("is a code");
@@ -166,22 +168,22 @@ impl Answered {
         (code, grpc::decode_message(message.as_bytes()))
     }
 
-    pub fn details(&self) -> Option<Status> {
+    pub(crate) fn details(&self) -> Option<Status> {
         grpc::decode_details(self.header("grpc-status-details-bin")?.as_bytes())
     }
 
     /// HTTP status and the `google.rpc.Status` of a protobuf answer.
-    pub fn http(&self) -> (u16, Status) {
+    pub(crate) fn http(&self) -> (u16, Status) {
         assert_eq!(self.header("content-type"), Some("application/x-protobuf"), "{self:?}");
         (self.status, Status::decode(&self.body).expect("a status"))
     }
 
-    pub fn is_grpc_success(&self) {
+    pub(crate) fn is_grpc_success(&self) {
         assert_eq!(self.grpc(), (Code::Ok, String::new()), "{self:?}");
         assert_eq!(self.body, [0; 5]);
     }
 
-    pub fn is_http_success(&self) {
+    pub(crate) fn is_http_success(&self) {
         assert_eq!(
             (self.status, self.header("content-type")),
             (200, Some("application/x-protobuf")),
@@ -193,7 +195,7 @@ impl Answered {
 
 /// An HTTP/2 request.
 #[derive(Clone)]
-pub struct Call {
+pub(crate) struct Call {
     method: &'static str,
     path: String,
     headers: Vec<(&'static str, &'static str)>,
@@ -202,12 +204,12 @@ pub struct Call {
 
 impl Call {
     /// A gRPC export of these bytes, which get their prefix.
-    pub fn export(signal: Signal, message: &[u8]) -> Call {
+    pub(crate) fn export(signal: Signal, message: &[u8]) -> Call {
         Call::raw(signal.grpc_path(), &framed(message, false))
     }
 
     /// A gRPC call with exactly this body.
-    pub fn raw(path: &str, body: &[u8]) -> Call {
+    pub(crate) fn raw(path: &str, body: &[u8]) -> Call {
         let pieces = if body.is_empty() { vec![] } else { vec![Bytes::copy_from_slice(body)] };
         Call {
             method: "POST",
@@ -218,30 +220,30 @@ impl Call {
     }
 
     /// OTLP/HTTP over HTTP/2.
-    pub fn http(path: &str, content_type: &'static str, body: &[u8]) -> Call {
+    pub(crate) fn http(path: &str, content_type: &'static str, body: &[u8]) -> Call {
         let mut call = Call::raw(path, body);
         call.headers = vec![("content-type", content_type)];
         call
     }
 
-    pub fn method(mut self, method: &'static str) -> Call {
+    pub(crate) fn method(mut self, method: &'static str) -> Call {
         self.method = method;
         self
     }
 
     /// Adds a header; one of the same name stays.
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Call {
+    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Call {
         self.headers.push((name, value));
         self
     }
 
-    pub fn without(mut self, name: &str) -> Call {
+    pub(crate) fn without(mut self, name: &str) -> Call {
         self.headers.retain(|(n, _)| *n != name);
         self
     }
 
     /// Sends the body in pieces of this size.
-    pub fn in_pieces(mut self, size: usize) -> Call {
+    pub(crate) fn in_pieces(mut self, size: usize) -> Call {
         let body: Vec<u8> = self.pieces.concat();
         self.pieces = body.chunks(size).map(Bytes::copy_from_slice).collect();
         self
@@ -257,7 +259,7 @@ impl Call {
     }
 
     /// Begins the call and leaves the body open.
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         send: &SendRequest<Bytes>,
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
@@ -269,11 +271,11 @@ impl Call {
         (response, stream)
     }
 
-    pub async fn send(&self, send: &SendRequest<Bytes>) -> Answered {
+    pub(crate) async fn send(&self, send: &SendRequest<Bytes>) -> Answered {
         self.try_send(send).await.expect("is answered")
     }
 
-    pub async fn try_send(&self, send: &SendRequest<Bytes>) -> Result<Answered, h2::Error> {
+    pub(crate) async fn try_send(&self, send: &SendRequest<Bytes>) -> Result<Answered, h2::Error> {
         let mut send = send.clone().ready().await?;
         let (response, mut stream) = send.send_request(self.request(), self.pieces.is_empty())?;
         for (n, piece) in self.pieces.iter().enumerate() {
@@ -286,7 +288,7 @@ impl Call {
     }
 }
 
-pub async fn answered(response: h2::client::ResponseFuture) -> Result<Answered, h2::Error> {
+pub(crate) async fn answered(response: h2::client::ResponseFuture) -> Result<Answered, h2::Error> {
     let reading = async {
         let (head, mut body) = response.await?.into_parts();
         let mut bytes = Vec::new();
@@ -302,24 +304,24 @@ pub async fn answered(response: h2::client::ResponseFuture) -> Result<Answered, 
 }
 
 /// A raw HTTP/1.1 client.
-pub struct Http1 {
-    pub stream: TcpStream,
+pub(crate) struct Http1 {
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Http1 {
-    pub async fn connect(addr: SocketAddr) -> Http1 {
+    pub(crate) async fn connect(addr: SocketAddr) -> Http1 {
         let stream = TcpStream::connect(addr).await.expect("connects");
         stream.set_nodelay(true).expect("is open");
         Http1 { stream, buffer: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.expect("is open");
     }
 
     /// The next answer.
-    pub async fn answer(&mut self) -> Answered {
+    pub(crate) async fn answer(&mut self) -> Answered {
         let reading = async {
             let end = loop {
                 if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
@@ -363,7 +365,7 @@ impl Http1 {
     }
 
     /// Whether the server closes without another byte.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         let mut more = [0; 100];
         let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut more)).await.expect("an end in time");
         self.buffer.is_empty() && matches!(read, Ok(0) | Err(_))
@@ -375,7 +377,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// A POST in HTTP/1.1 with a length.
-pub fn post(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
@@ -383,23 +385,29 @@ pub fn post(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     [text.as_bytes(), b"\r\n", body].concat()
 }
 
-pub const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+pub(crate) const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 #[cfg(feature = "json")]
-pub const JSON: (&str, &str) = ("content-type", "application/json");
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// A gRPC message with its prefix.
-pub fn framed(message: &[u8], compressed: bool) -> Vec<u8> {
+pub(crate) fn framed(message: &[u8], compressed: bool) -> Vec<u8> {
     [&grpc::prefix(message.len() as u32, compressed)[..], message].concat()
 }
 
-pub fn gzip(data: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(data).expect("in memory");
     encoder.finish().expect("in memory")
 }
 
+/// A valid request of about this length.
+pub(crate) fn sized(signal: Signal, bytes: usize) -> Vec<u8> {
+    let each = request(signal, 1001, 1).len() - request(signal, 1, 1).len();
+    request(signal, bytes / (each / 1000), 1)
+}
+
 /// A valid request of so many items; `seed` makes it one of its kind.
-pub fn request(signal: Signal, items: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn request(signal: Signal, items: usize, seed: u64) -> Vec<u8> {
     let attributes = || {
         let value = AnyValue { value: Some(any_value::Value::StringValue("v".repeat(20))) };
         vec![KeyValue { key: "some.attribute".into(), value: Some(value), ..Default::default() }]

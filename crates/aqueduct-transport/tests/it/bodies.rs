@@ -60,7 +60,8 @@ async fn http_sink(received: &Received) -> HttpServer {
 
 /// The batches that are cut in every way: empty, tiny, around the sizes where framing changes, many pieces, large.
 fn batches() -> Vec<Merged> {
-    let sizes = [1, 100, 16_378, 16_379, 16_380, 16_384, 65_530, 65_531, 65_536, 100_000];
+    let sizes =
+        [1, 100, 4_095, 4_096, 4_097, 16_378, 16_379, 16_380, 16_384, 65_530, 65_531, 65_536, 100_000];
     let mut batches: Vec<_> = sizes.iter().map(|size| small(text(*size, 1))).collect();
     batches.push(of([]));
     batches.push(of((0..300).map(|n| text(n, n as u64))));

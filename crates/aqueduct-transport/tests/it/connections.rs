@@ -101,9 +101,10 @@ async fn connections_end_with_their_client() {
         let (_, accepted) = tokio::join!(client.send(&request), listener.accept());
         let (mut stream, _) = accepted.expect("a connection");
         drop(client);
-        // Ends at the end of the connection; the test would hang otherwise.
         let mut all = Vec::new();
-        let _ = stream.read_to_end(&mut all).await;
+        // Long before a keepalive ping could have ended it.
+        let end = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut all)).await;
+        assert!(end.is_ok(), "{protocol:?}: the connection is still open");
         assert!(!all.is_empty());
     }
 }
@@ -129,6 +130,42 @@ async fn graceful_goaway_costs_nothing() {
     }
     assert!(refused <= 10, "{refused}");
     assert!(server.connections() >= 9, "{server:?}");
+}
+
+/// Guards a connection that the server is closing while a long call is still on it: new calls go elsewhere, and the long
+/// one ends in peace.
+#[tokio::test]
+async fn a_draining_connection_gets_no_new_calls() {
+    let (arrived, release) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let (tell, wait) = (arrived.clone(), release.clone());
+    let server = GrpcServer::start_with(h2::server::Builder::new(), 1, move |mut call| {
+        let (tell, wait) = (tell.clone(), wait.clone());
+        async move {
+            call.body().await;
+            if call.number == 0 {
+                tell.notify_one();
+                wait.notified().await;
+            }
+            call.ok();
+        }
+    })
+    .await;
+    let client = Arc::new(client(server.address, Protocol::Grpc));
+    let request = client.prepare(&small("x"));
+    let long = tokio::spawn({
+        let (client, request) = (client.clone(), request.clone());
+        async move { client.send(&request).await }
+    });
+    arrived.notified().await;
+    // The goodbye may still be on its way; then a send is refused, and the next is not.
+    let mut outcomes = Vec::new();
+    while outcomes.last() != Some(&Outcome::Delivered) {
+        outcomes.push(client.send(&request).await);
+        assert!(outcomes.len() < 5, "{outcomes:?}");
+    }
+    assert_eq!(server.connections(), 2);
+    release.notify_one();
+    assert_eq!(long.await.expect("no panic"), Outcome::Delivered);
 }
 
 /// Guards keep-alive connections against servers that close them between requests: the next send opens a new one.

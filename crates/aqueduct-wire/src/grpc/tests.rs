@@ -1,3 +1,5 @@
+//! The gRPC framing against known bytes and hostile ones.
+
 use super::*;
 use crate::rpc::Code;
 use core::time::Duration;

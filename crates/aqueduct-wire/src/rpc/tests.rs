@@ -1,3 +1,5 @@
+//! The messages of the protocol against known bytes and hostile ones.
+
 use super::health::ServingStatus;
 use super::*;
 use core::time::Duration;

@@ -45,8 +45,13 @@ pub(super) fn attributes(out: &mut Writer, field: u32, count: usize, variety: &m
         let (key, value) = match index {
             0 => ("http.request.method", Value::Text(variety.pick(&["GET", "POST", "PUT"]).to_owned())),
             1 => ("http.response.status_code", Value::Int([200, 201, 204, 404][variety.below(4) as usize])),
-            2 => ("url.path", Value::Text(format!("/api/v1/customers/orders/{:06}/items", variety.below(1_000_000)))),
-            3 => ("server.address", Value::Text(format!("10.24.{}.{}", variety.below(4), variety.below(250)))),
+            2 => (
+                "url.path",
+                Value::Text(format!("/api/v1/customers/orders/{:06}/items", variety.below(1_000_000))),
+            ),
+            3 => {
+                ("server.address", Value::Text(format!("10.24.{}.{}", variety.below(4), variety.below(250))))
+            }
             4 => ("server.port", Value::Int(8080)),
             5 => ("db.query.summary", Value::Text("SELECT orders JOIN order_items".to_owned())),
             6 => ("app.cache.hit", Value::Bool(variety.below(2) == 1)),

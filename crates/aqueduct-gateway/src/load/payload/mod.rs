@@ -84,7 +84,6 @@ impl Template {
         self.shape
     }
 
-
     /// Gives the items of a buffer that holds this template the sequences from `first` on, and the time.
     pub(crate) fn patch(&self, buffer: &mut [u8], first: u64, unix_nanos: u64) {
         let put: fn(&mut [u8], Field, &Fields) = match self.shape.encoding {

@@ -22,12 +22,11 @@ fn patched_requests_are_valid_and_carry_their_identities() {
             let mut request = template.bytes().to_vec();
             for first in [0, 1_000_000_007] {
                 template.patch(&mut request, first, 1_800_000_000_000_000_000);
-                let chunk =
-                    Chunk::validate(signal, Bytes::copy_from_slice(&request), &Limits::default()).expect("valid");
+                let chunk = Chunk::validate(signal, Bytes::copy_from_slice(&request), &Limits::default())
+                    .expect("valid");
                 assert_eq!(chunk.items(), items as u64);
-                let expected: Vec<_> = (first..first + items as u64)
-                    .map(|sequence| ItemId { producer: 77, sequence })
-                    .collect();
+                let expected: Vec<_> =
+                    (first..first + items as u64).map(|sequence| ItemId { producer: 77, sequence }).collect();
                 assert_eq!(ids(signal, &request), (Tally { marked: items as u64, foreign: 0 }, expected));
             }
         }

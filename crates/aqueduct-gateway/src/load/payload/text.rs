@@ -11,7 +11,8 @@ pub(super) fn to_json(
     producer: u32,
     items: usize,
 ) -> Result<(Vec<u8>, Vec<Fields>), TemplateError> {
-    let text = json::from_protobuf(signal, protobuf).map_err(|error| TemplateError::Json(error.to_string()))?;
+    let text =
+        json::from_protobuf(signal, protobuf).map_err(|error| TemplateError::Json(error.to_string()))?;
     let mut fields = vec![Fields::default(); items];
     let time = SOME_TIME.to_string();
     let mut times: Vec<usize> = text.match_indices(&time).map(|(at, _)| at).collect();

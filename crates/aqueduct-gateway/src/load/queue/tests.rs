@@ -9,6 +9,7 @@ fn plan(items: u64) -> Rc<Plan> {
         expiry: Duration::from_secs(10),
         timeout: Duration::from_secs(5),
         end: Cell::new(now + Duration::from_secs(60)),
+        remaining: Cell::new(u64::MAX),
         next_sequence: Cell::new(0),
         stats: Arc::default(),
     })
@@ -94,4 +95,21 @@ fn the_end_of_a_run() {
     queue.expire_waiting(Some(now + 10 * SECOND));
     assert!(queue.is_finished(after));
     assert_eq!(plan.stats().refused, 1);
+}
+
+/// Guards a run of a given number of requests: it ends with the last outcome, and retries do not count as requests.
+#[test]
+fn a_number_of_requests() {
+    let plan = plan(1);
+    plan.remaining.set(2);
+    let now = Instant::now();
+    let mut queue = Queue::new(Rc::clone(&plan), None, 8, 1);
+    let jobs: Vec<Job> = std::iter::from_fn(|| queue.next(now)).collect();
+    assert_eq!(jobs.len(), 2);
+    queue.settle(jobs[0], Attempt::Acknowledged, now);
+    queue.settle(jobs[1], Attempt::Refused { after: None }, now);
+    assert!(!queue.is_finished(now));
+    let again = queue.next(now + SECOND).expect("its retry");
+    queue.settle(again, Attempt::Acknowledged, now + SECOND);
+    assert!(queue.is_finished(now + SECOND) && queue.next(now + SECOND).is_none());
 }

@@ -1,0 +1,184 @@
+//! The gateway as its users start it: a process, a configuration file, signals.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// No test waits this long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A configuration file in the temporary folder that goes when the test ends.
+pub(crate) struct ConfigFile(PathBuf);
+
+impl ConfigFile {
+    pub(crate) fn new(text: &str) -> Self {
+        // A plain counter that keeps the tests of one process apart.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("aqueduct-test-{}-{number}.yaml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).expect("the temporary folder is writable");
+        Self(path)
+    }
+}
+
+impl Drop for ConfigFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Runs `aqueduct run` to its end, for configurations that do not start.
+pub(crate) fn run_to_end(config: &str) -> Output {
+    let file = ConfigFile::new(config);
+    command(&file).output().expect("the binary starts")
+}
+
+fn command(file: &ConfigFile) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aqueduct"));
+    command.args(["run", "--drain-seconds", "5", "--config"]).arg(&file.0).stdin(Stdio::null());
+    command
+}
+
+/// A running gateway, killed when the test ends.
+pub(crate) struct Gateway {
+    process: Child,
+    lines: Receiver<String>,
+    /// What it said so far.
+    pub(crate) log: Vec<String>,
+    pub(crate) grpc: String,
+    pub(crate) http: String,
+    pub(crate) admin: String,
+    _config: ConfigFile,
+}
+
+impl Gateway {
+    /// Starts with gRPC and HTTP doors and the admin endpoint on free ports. `receiver` and `exporter` are lines of
+    /// the receiver's and the `otlp` exporter's settings.
+    pub(crate) fn start(receiver: &str, exporter: &str) -> Self {
+        let file = ConfigFile::new(&configuration(receiver, exporter));
+        let mut process = command(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = process.stderr.take().expect("piped");
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut gateway = Self {
+            process,
+            lines,
+            log: Vec::new(),
+            grpc: String::new(),
+            http: String::new(),
+            admin: String::new(),
+            _config: file,
+        };
+        gateway.grpc = gateway.wait_for("OTLP/gRPC listens on ");
+        gateway.http = gateway.wait_for("OTLP/HTTP listens on ");
+        gateway.admin = gateway.wait_for("admin listens on ");
+        gateway.wait_for("ready");
+        gateway
+    }
+
+    /// Waits for a log line with this text; the word after it.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("the gateway did not say {text:?}; it said {:#?}", self.log)
+            };
+            let found = line.split_once(text).map(|(_, rest)| rest.split(' ').next().unwrap_or("").to_owned());
+            self.log.push(line);
+            if let Some(word) = found {
+                return word;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.process.id()).expect("a pid");
+        let pid = rustix::process::Pid::from_raw(pid).expect("not zero");
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Waits for the end; the rest of the log is in `log`.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.log.push(line);
+        }
+        self.process.wait().expect("it was started")
+    }
+
+    /// Stops it the regular way and checks that it succeeded.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        self.signal(rustix::process::Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}: {:#?}", self.log);
+        std::mem::take(&mut self.log)
+    }
+
+    /// An admin page: status code and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.admin).expect("the admin endpoint listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, body.to_owned())
+    }
+
+    /// The one row of `/statusz` for this signal.
+    pub(crate) fn row(&self, signal: &str) -> Value {
+        let status: Value = serde_json::from_str(&self.get("/statusz").1).expect("JSON");
+        let rows = status["pipelines"].as_array().expect("rows").clone();
+        rows.into_iter().find(|row| row["signal"] == signal).expect("a row of the signal")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn configuration(receiver: &str, exporter: &str) -> String {
+    let pipelines: String = ["traces", "metrics", "logs"]
+        .map(|signal| {
+            format!("    {signal}: {{receivers: [otlp], processors: [batch], exporters: [otlp]}}\n")
+        })
+        .concat();
+    format!(
+        "\
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: \"127.0.0.1:0\"}}
+      http: {{endpoint: \"127.0.0.1:0\"}}
+    {receiver}
+processors:
+  batch: {{timeout: 20ms}}
+exporters:
+  otlp:
+    tls: {{insecure: true}}
+    {exporter}
+service:
+  telemetry: {{metrics: {{address: \"127.0.0.1:0\"}}}}
+  pipelines:
+{pipelines}"
+    )
+}
