@@ -133,7 +133,8 @@ impl Phase {
         let now = Instant::now();
         let word = self.word.load(Ordering::Relaxed);
         if word == 0 {
-            return self.born + config.header_timeout;
+            // Looks again in time to see an idle connection after a first request that came at once.
+            return (self.born + config.header_timeout).min(now + config.idle_timeout);
         }
         if self.is_in_head(link) {
             return *head_seen.get_or_insert(now) + config.header_timeout;

@@ -1,4 +1,72 @@
 //! OpenTelemetry transport in layers: the umbrella over the Aqueduct crates.
+//!
+//! ```text
+//! L6  aqueduct-gateway
+//! L5  aqueduct (umbrella)          <- this crate
+//! L3  aqueduct-pipeline
+//! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
+//! L1  aqueduct-wire   aqueduct-metrics
+//! ```
+//!
+//! Each layer is a crate that is useful alone, and a module here behind a feature of the same name. Depend on this
+//! crate to compose them; depend on a single one when it is all you need.
+//!
+//! # Example
+//!
+//! A gateway in a dozen lines: what arrives over OTLP is validated, batched and sent on.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use aqueduct::pipeline::{Destination, LaneConfig, Pipeline};
+//! use aqueduct::receiver::{Answer, Entry, Incoming, ReceiveBudget, ReceiverConfig, Server, Shutdown};
+//! use aqueduct::transport::{Client, ClientConfig, Protocol, RetryPolicy};
+//! use aqueduct::wire::Signal;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(ClientConfig::new("http://collector:4317", Protocol::Grpc))?;
+//! let collector = Arc::new(Destination::new("collector", client, RetryPolicy::default()));
+//! let pipeline = Pipeline::builder(Signal::Traces).destination(collector, LaneConfig::default()).build()?;
+//! let intake = pipeline.intake();
+//! let accept = move |incoming: Incoming| match intake.offer(incoming.chunk) {
+//!     Ok(()) => Answer::Accepted.into(),
+//!     Err(_) => Answer::Overloaded { retry_after: std::time::Duration::from_secs(1) }.into(),
+//! };
+//! let server = Server::new(ReceiverConfig::default(), ReceiveBudget::new(128 << 20), Arc::new(accept));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:4317").await?;
+//! server.serve(listener, Entry::Grpc, Shutdown::never()).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! | module | for |
+//! |---|---|
+//! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json` |
+//! | `metrics` | the ledger and its receipts, drop reasons, Prometheus text, resource probe |
+//! | `batch` | when a batch is full, as a state machine |
+//! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off |
+//! | `receiver` | a server for OTLP over gRPC and HTTP |
+//! | `pipeline` | intake to settlement, with every item accounted for |
+//!
+//! # Guarantees
+//!
+//! Those of the crates: this one adds nothing but names. A feature only ever adds a module or a capability.
+//!
+//! # Limitations
+//!
+//! OTLP 1.x traces, metrics and logs; no TLS yet; memory only.
+//!
+//! # When not to use this crate
+//!
+//! When you want one layer: every one of them has its own crate, with fewer dependencies.
+//!
+//! # Features
+//!
+//! `pipeline` and `receiver` are on by default and bring in what they stand on. `wire`, `metrics`, `batch`,
+//! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `full`: everything.
 
 #[cfg(feature = "batch")]
 #[doc(inline)]
