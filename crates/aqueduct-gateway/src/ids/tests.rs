@@ -1,3 +1,5 @@
+//! Item ids: what goes in comes out, and sets of sequences are exact.
+
 use super::*;
 use aqueduct::wire::Signal;
 use proptest::prelude::*;

@@ -130,7 +130,9 @@ impl Lane {
                     self.queue.count_connect();
                     let io = Coalesce::new(stream);
                     let mut builder = h2::client::Builder::new();
-                    builder.enable_push(false).data_frame_budget(self.slots.len().saturating_mul(ANSWER_COST));
+                    builder
+                        .enable_push(false)
+                        .data_frame_budget(self.slots.len().saturating_mul(ANSWER_COST));
                     match builder.handshake(io.clone()).await {
                         Ok((send, connection)) => {
                             if matches!(self.session(io, send, connection).await, Ended::Finished) {

@@ -88,10 +88,11 @@ impl GatewayStatus {
             // An error that was followed by a success is over.
             lane.last_success.is_none_or(|succeeded| succeeded > *failed)
         });
-        state.connected = failing.is_none()
-            && self.client(&lane.destination).is_none_or(|client| {
-                client.status().connected || lane.last_success.is_some() || lane.attempts == 0
-            });
+        state.connected = match self.client(&lane.destination) {
+            // HTTP connections come and go with the requests: the last answer counts as well.
+            Some(client) => client.status().connected || (failing.is_none() && lane.last_success.is_some()),
+            None => failing.is_none(),
+        };
         state.last_error = failing.map(|(_, cause)| cause.clone());
         state
     }

@@ -63,11 +63,8 @@ impl Gateway {
     /// the receiver's and the `otlp` exporter's settings.
     pub(crate) fn start(receiver: &str, exporter: &str) -> Self {
         let file = ConfigFile::new(&configuration(receiver, exporter));
-        let mut process = command(&file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut process =
+            command(&file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let stderr = process.stderr.take().expect("piped");
         let (tell, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -99,7 +96,8 @@ impl Gateway {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
                 panic!("the gateway did not say {text:?}; it said {:#?}", self.log)
             };
-            let found = line.split_once(text).map(|(_, rest)| rest.split(' ').next().unwrap_or("").to_owned());
+            let found =
+                line.split_once(text).map(|(_, rest)| rest.split(' ').next().unwrap_or("").to_owned());
             self.log.push(line);
             if let Some(word) = found {
                 return word;

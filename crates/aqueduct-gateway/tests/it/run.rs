@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn every_item_arrives_once_and_unchanged() {
     runtime().block_on(async {
         let peer = ScriptedPeer::start().await.expect("free ports");
-        let gateway = Gateway::start("", &format!("endpoint: {}\n    compression: zstd", peer.grpc_endpoint()));
+        let gateway =
+            Gateway::start("", &format!("endpoint: {}\n    compression: zstd", peer.grpc_endpoint()));
         let (mut generator, mut oracle) = (Generator::new(7), Oracle::new());
         let mut sent = [0_u64; 3];
         for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
@@ -117,7 +118,8 @@ fn exported_is_acknowledged_after_export_and_survives_a_kill() {
 fn exported_passes_a_permanent_refusal_on() {
     runtime().block_on(async {
         let peer = ScriptedPeer::start().await.expect("free ports");
-        let refusal = aqueduct::wire::rpc::Status::new(aqueduct::wire::rpc::Code::PermissionDenied, "not you");
+        let refusal =
+            aqueduct::wire::rpc::Status::new(aqueduct::wire::rpc::Code::PermissionDenied, "not you");
         peer.then(Step::Answer(Answer::Status(refusal)));
         let gateway = Gateway::start("acknowledge: exported", &format!("endpoint: {}", peer.grpc_endpoint()));
         let client = client(&gateway, Protocol::Grpc, Compression::None, PATIENCE);
@@ -200,7 +202,8 @@ fn a_second_signal_ends_at_once() {
     runtime().block_on(async {
         let peer = ScriptedPeer::start().await.expect("free ports");
         peer.otherwise(Step::Hang);
-        let mut gateway = Gateway::start("", &format!("endpoint: {}\n    timeout: 60s", peer.grpc_endpoint()));
+        let mut gateway =
+            Gateway::start("", &format!("endpoint: {}\n    timeout: 60s", peer.grpc_endpoint()));
         let client = client(&gateway, Protocol::Grpc, Compression::None, PATIENCE);
         send(&client, Generator::new(6).chunk(Signal::Traces, 1)).await;
         peer.wait_for_requests(1).await;

@@ -1,6 +1,6 @@
 //! OTLP/HTTP as it should be, over HTTP/1.1.
 
-use crate::rig::{Http1, MIB, PROTOBUF, Rig, gzip, post, request};
+use crate::rig::{Http1, MIB, PROTOBUF, Rig, gzip, post, request, zstd};
 use aqueduct_receiver::{Answer, Entry, Protocol};
 use aqueduct_wire::Signal;
 use aqueduct_wire::rpc::{Code, ExportResponse, Status};
@@ -37,8 +37,7 @@ async fn encodings_and_transfers() {
     let (first, second) = message.split_at(1000);
     let members = [gzip(first), gzip(second)].concat();
     let mut bodies = vec![("gzip", gzip(&message)), ("GZIP", members), ("identity", message.clone())];
-    #[cfg(feature = "zstd")]
-    bodies.push(("zstd", zstd::encode_all(&message[..], 3).expect("in memory")));
+    bodies.extend(zstd(&message).map(|body| ("zstd", body)));
     for (encoding, body) in &bodies {
         client.send(post("/v1/logs?a=b", &[PROTOBUF, ("content-encoding", encoding)], body)).await;
         client.answer().await.is_http_success();

@@ -400,6 +400,17 @@ pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().expect("in memory")
 }
 
+/// Compressed with zstd, if the server under test knows it.
+pub(crate) fn zstd(data: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(feature = "zstd")]
+    return Some(zstd::encode_all(data, 1).expect("in memory"));
+    #[cfg(not(feature = "zstd"))]
+    {
+        let _ = data;
+        None
+    }
+}
+
 /// A valid request of about this length.
 pub(crate) fn sized(signal: Signal, bytes: usize) -> Vec<u8> {
     let each = request(signal, 1001, 1).len() - request(signal, 1, 1).len();

@@ -1,3 +1,5 @@
+//! The counting allocator counts what a closure allocates.
+
 use aqueduct_testkit::CountingAllocator;
 
 #[global_allocator]

@@ -1,3 +1,5 @@
+//! The fake clock moves only when told to.
+
 use aqueduct_testkit::FakeClock;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Generator and oracle: the same for the same seed, and no difference goes unnoticed.
+
 use aqueduct_testkit::{Generator, Oracle, Verdict};
 use aqueduct_wire::{Limits, Signal, validate};
 

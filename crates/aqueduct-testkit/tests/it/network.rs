@@ -1,3 +1,5 @@
+//! The scripted peer and the fault proxy over real sockets.
+
 use aqueduct_receiver::Answer;
 use aqueduct_testkit::{Fault, FaultProxy, Generator, Oracle, ScriptedPeer, Step};
 use aqueduct_wire::Signal;

@@ -1,3 +1,5 @@
+//! Generated requests are valid OTLP and carry the ids they should.
+
 use super::*;
 use crate::ids::{Tally, for_each_id};
 use aqueduct::wire::{Chunk, Limits, json};

@@ -1,3 +1,5 @@
+//! The generator's queue: due times, retries, expiry.
+
 use super::*;
 
 fn plan(items: u64) -> Rc<Plan> {
