@@ -130,7 +130,7 @@ pub use compress::CompressionStats;
 pub use config::{ClientConfig, Compression, Protocol};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
-pub use metrics::METRICS;
+pub use metrics::{METRICS, write_prometheus};
 #[doc(inline)]
 pub use outcome::Outcome;
 pub use pause::{PauseClock, Turn};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aqueduct::metrics::{Desc, DropReason, PrometheusText, ResourceProbe};
 use aqueduct::pipeline::{self, LaneStatus, Pipeline};
 use aqueduct::receiver::{ReceiveBudget, Server, StatsSnapshot};
-use aqueduct::transport::Client;
+use aqueduct::transport::{self, Client};
 
 use super::build::Pipelines;
 use super::workers::Door;
@@ -117,6 +117,8 @@ impl Status for GatewayStatus {
         self.servers.iter().for_each(|server| received.add(&server.stats().snapshot()));
         received.write_prometheus(&mut text);
         pipeline::write_prometheus(&self.lanes(), &mut text);
+        let clients = self.pipelines.clients.iter().map(|(name, client)| (name.as_str(), &**client));
+        transport::write_prometheus(clients, &mut text);
         text.finish()
     }
 
