@@ -1,6 +1,39 @@
-//! The parts of the `aqueduct` gateway that its binary puts together: the configuration file and the admin endpoint.
+//! The `aqueduct` gateway: receives OTLP, validates, batches and forwards it, with every item accounted for.
 //!
-//! The binary is the product; this library exists so that each part can be tested on its own.
+//! ```text
+//! L6  aqueduct-gateway             <- this crate
+//! L5  aqueduct (umbrella)
+//! ```
+//!
+//! For whoever runs collectors. One binary:
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `aqueduct run [--config FILE]` | the gateway; without a file OTLP/gRPC on 127.0.0.1:4317, OTLP/HTTP on 127.0.0.1:4318 and a summary line a second |
+//! | `aqueduct validate --config FILE` | checks a file and prints what would run |
+//! | `aqueduct load` | sends generated telemetry, open or closed loop, and accounts for every item |
+//! | `aqueduct sink` | receives telemetry, accounts for every id, and fails as it is told to |
+//! | `aqueduct demo` | load, gateway and sink as three processes, and a report |
+//!
+//! The configuration file is YAML in the structure of the OpenTelemetry Collector, with its key names; what is not
+//! supported is an error that says where and what to write instead. The admin endpoint serves `/metrics`, `/livez`,
+//! `/readyz` and `/statusz` on 127.0.0.1:8888.
+//!
+//! The library holds the parts of the binary, so that each can be tested alone. It is no stable interface: build on the
+//! umbrella crate `aqueduct` instead.
+//!
+//! # Guarantees
+//!
+//! - Per pipeline and destination, `accepted = delivered + rejected + dropped{reason} + held`; `/statusz` shows it.
+//! - A request is acknowledged once it is in the bounded memory queue, or, with `acknowledge: exported`, once every
+//!   exporter has delivered it.
+//! - SIGTERM and SIGINT stop the intake and deliver what is held, to a deadline; the exit code tells whether all of it
+//!   was. A second signal ends at once.
+//! - Exit codes: 0 done, 1 something was lost or could not start, 2 the configuration or the arguments are wrong.
+//!
+//! # Limitations
+//!
+//! Plaintext only, memory only; processors that change data are not supported.
 
 pub mod admin;
 mod argument;
