@@ -6,6 +6,7 @@ use aqueduct_gateway::{demo, load, run, sink};
 use clap::{Parser, Subcommand};
 
 // Measured in docs/adr/003-allocator.md.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
