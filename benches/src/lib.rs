@@ -4,13 +4,17 @@
 //! alternately in one run and reports medians. A declared row without a measurement is an error, a missed bar is not:
 //! machines differ, and a number that is merely bad must still be published.
 //!
+//! - [`chaos`]: faults under load, judged by what is lost and by the ledger; its program is `chaos`;
 //! - [`harness`]: rows, bars, statistics, and the timing loop of the micro-benchmarks;
 //! - [`process`]: real processes over real sockets, pinned to cores, with CPU and memory read from `/proc`;
 //! - [`payload`]: the OTLP requests that the micro-benchmarks work on;
+//! - [`interop`]: real clients through the gateway, field by field;
 //! - [`report`]: the table, `docs/benchmarks.md` and its plots;
 //! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole.
 
+pub mod chaos;
 pub mod harness;
+pub mod interop;
 pub mod payload;
 pub mod process;
 pub mod report;

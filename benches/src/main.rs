@@ -99,17 +99,15 @@ fn run(wanted: &Wanted) -> Result<(), Failure> {
     let selected = wanted.suites();
     let mut rows: Vec<Row> = Vec::new();
     let mut failures = Vec::new();
+    let mut show = |row: &Row| {
+        let line = if wanted.json { serde_json::to_string(row)? } else { report::line(row) };
+        writeln!(out, "{line}")?;
+        Ok(out.flush()?)
+    };
     for suite in &selected {
         // A suite that fails must not cost the others their figures: the run fails at its end.
-        match Run::suite(suite, effort, wanted.case.as_deref()) {
-            Ok(measured) => {
-                for row in &measured {
-                    let line = if wanted.json { serde_json::to_string(row)? } else { report::line(row) };
-                    writeln!(out, "{line}")?;
-                }
-                out.flush()?;
-                rows.extend(measured);
-            }
+        match Run::suite(suite, effort, wanted.case.as_deref(), &mut show) {
+            Ok(measured) => rows.extend(measured),
             Err(failure) => failures.push(failure.to_string()),
         }
     }

@@ -22,7 +22,14 @@ const START: u64 = 1_767_225_600_000_000_000;
 /// An encoded trace request of `spans` spans.
 #[must_use]
 pub fn traces(spans: usize) -> Bytes {
-    let spans = (0..spans as u64).map(span).collect();
+    traces_from(0, spans)
+}
+
+/// An encoded trace request of `spans` spans, different from those of another `first`: batches of equal requests would
+/// compress like nothing real.
+#[must_use]
+pub fn traces_from(first: u64, spans: usize) -> Bytes {
+    let spans = (first..first + spans as u64).map(span).collect();
     let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans, schema_url: String::new() }];
     let resource_spans =
         vec![ResourceSpans { resource: Some(resource()), scope_spans, schema_url: String::new() }];

@@ -36,7 +36,9 @@ const COPY_BELOW: usize = 16 * 1024;
 /// While so many batches are unanswered no request is read: a backlog would cost page faults, not show speed.
 const IN_FLIGHT: usize = 8;
 const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A request that comes in one frame needs no copy.
+const LARGEST_FRAME: u32 = 256 * 1024;
 const PREFIX: usize = 5;
 
 /// One signal: its path, and where its items are found, as field numbers level by level.
@@ -227,6 +229,7 @@ impl Floor {
         let mut connection = h2::server::Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(LARGEST_FRAME)
             .max_concurrent_streams(1024)
             .handshake::<_, Bytes>(socket)
             .await?;

@@ -2,7 +2,8 @@
 //!
 //! tonic decodes each request into structs, a task per signal collects them into batches of 8192 items or 200 ms, and the
 //! generated client encodes and exports. It answers when the items are in the batch queue, as the gateway does by default.
-//! Equal terms: the same allocator, one thread, `TCP_NODELAY` on both sides, eight exports in flight; no retries.
+//! Equal terms: the same allocator, one thread, `TCP_NODELAY` on both sides, windows and frames of the same size, eight
+//! exports in flight; no retries.
 //!
 //! `naive --listen ADDR --to ADDR [--gzip]`; `--gzip` accepts and sends gzip at tonic's level (6).
 //! The first line on standard error is `listening on ADDR`.
@@ -178,7 +179,8 @@ async fn run(listen: SocketAddr, to: SocketAddr, gzip: bool) -> Result<(), Box<d
     eprintln!("listening on {}", incoming.local_addr()?);
     tonic::transport::Server::builder()
         .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(16 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_frame_size(Some(256 * 1024))
         .add_service(trace)
         .add_service(metrics)
         .add_service(logs)

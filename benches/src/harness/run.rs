@@ -1,5 +1,6 @@
 //! A run of a suite: what is wanted, how much effort, the timing loop, and the check that every promised row exists.
 
+use std::fmt;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ pub struct Suite {
     /// The rows, in the order of the report.
     pub rows: &'static [Declared],
     /// Measures the rows that [`Run::wants`].
-    pub measure: fn(&mut Run) -> Result<(), Failure>,
+    pub measure: fn(&mut Run<'_>) -> Result<(), Failure>,
 }
 
 /// What was measured for one row, in the row's unit.
@@ -59,21 +60,35 @@ impl Samples {
 }
 
 /// A suite being run.
-#[derive(Debug)]
-pub struct Run {
+pub struct Run<'a> {
     suite: Suite,
     effort: Effort,
-    case: Option<String>,
+    case: Option<&'a str>,
     rows: Vec<Row>,
+    show: &'a mut dyn FnMut(&Row) -> Result<(), Failure>,
 }
 
-impl Run {
-    /// Runs a suite and returns its rows in the declared order.
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("suite", &self.suite.name)
+            .field("rows", &self.rows.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Runs a suite and returns its rows in the declared order. Each row is shown as soon as it is there.
     ///
     /// # Errors
     /// What the suite reports, and a promised row that was not measured.
-    pub fn suite(suite: &Suite, effort: Effort, case: Option<&str>) -> Result<Vec<Row>, Failure> {
-        let mut run = Run { suite: *suite, effort, case: case.map(str::to_owned), rows: Vec::new() };
+    pub fn suite(
+        suite: &Suite,
+        effort: Effort,
+        case: Option<&'a str>,
+        show: &'a mut dyn FnMut(&Row) -> Result<(), Failure>,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut run = Run { suite: *suite, effort, case, rows: Vec::new(), show };
         if suite.rows.iter().any(|row| run.wants(row.name)) {
             (suite.measure)(&mut run)?;
         }
@@ -89,7 +104,7 @@ impl Run {
     /// Whether this row was asked for.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.case.as_deref().is_none_or(|case| name.contains(case))
+        self.case.is_none_or(|case| name.contains(case))
     }
 
     /// Whether any row that begins so was asked for.
@@ -101,7 +116,8 @@ impl Run {
     /// Records what was measured for a row. Rows that nobody asked for are let go.
     ///
     /// # Errors
-    /// A name that the suite did not declare, a second measurement of a row, a bar that cannot be read.
+    /// A name that the suite did not declare, a second measurement of a row, a figure that is no number, a bar that cannot be
+    /// read.
     pub fn record(&mut self, name: &str, samples: &Samples) -> Result<(), Failure> {
         if !self.wants(name) {
             return Ok(());
@@ -113,9 +129,10 @@ impl Run {
             return Err(format!("suite {}: `{name}` was measured twice", self.suite.name).into());
         }
         let row = Row::new(self.suite.name, declared, samples)?;
-        if self.effort != Effort::Tiny {
-            eprintln!("{}", crate::report::line(&row));
+        if !row.ours.is_finite() {
+            return Err(format!("suite {}: `{name}` came out as {}", self.suite.name, row.ours).into());
         }
+        (self.show)(&row)?;
         self.rows.push(row);
         Ok(())
     }
@@ -206,8 +223,8 @@ impl Run {
         let mut missing = Vec::new();
         for declared in self.suite.rows.iter().filter(|declared| self.wants(declared.name)) {
             match self.rows.iter().find(|row| row.name == declared.name) {
-                Some(row) if row.ours.is_finite() => rows.push(row.clone()),
-                _ => missing.push(declared.name),
+                Some(row) => rows.push(row.clone()),
+                None => missing.push(declared.name),
             }
         }
         if missing.is_empty() {
@@ -234,44 +251,54 @@ mod tests {
     const ROWS: &[Declared] =
         &[Declared::lower("b slow", "ns").against("fast").bar("ratio<=2"), Declared::lower("a alone", "ns")];
 
-    fn suite(measure: fn(&mut Run) -> Result<(), Failure>) -> Suite {
+    fn suite(measure: fn(&mut Run<'_>) -> Result<(), Failure>) -> Suite {
         Suite { name: "test", about: "", rows: ROWS, measure }
+    }
+
+    fn rows(
+        measure: fn(&mut Run<'_>) -> Result<(), Failure>,
+        case: Option<&str>,
+    ) -> Result<Vec<Row>, Failure> {
+        Run::suite(&suite(measure), Effort::Tiny, case, &mut |_| Ok(()))
     }
 
     /// Guards the error for a promised row that nobody measured, whether skipped or not a number.
     #[test]
     fn a_missing_row_is_an_error() {
-        let error = Run::suite(&suite(|run| run.alone("a alone", 1, || 1)), Effort::Tiny, None).unwrap_err();
+        let error = rows(|run| run.alone("a alone", 1, || 1), None).unwrap_err();
         assert!(error.to_string().contains("b slow"), "{error}");
-        let nan = suite(|run| run.record("a alone", &Samples::one(f64::NAN)));
-        assert!(Run::suite(&nan, Effort::Tiny, Some("alone")).is_err());
+        assert!(rows(|run| run.record("a alone", &Samples::one(f64::NAN)), Some("alone")).is_err());
     }
 
     /// Guards the declared order, the verdict against the peer, and that a filter asks only for what it names.
     #[test]
     fn rows_come_in_the_declared_order() {
-        let both = suite(|run| {
+        let both = |run: &mut Run<'_>| {
             run.alone("a alone", 1, || 1)?;
             run.record("b slow", &Samples { ours: vec![3.0], peer: vec![1.0] })
-        });
-        let rows = Run::suite(&both, Effort::Tiny, None).unwrap();
-        assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["b slow", "a alone"]);
-        assert_eq!(rows[0].holds, Some(false));
-        let rows = Run::suite(&both, Effort::Tiny, Some("alone")).unwrap();
-        assert_eq!(rows.len(), 1);
-        assert!(Run::suite(&both, Effort::Tiny, Some("nothing like it")).unwrap().is_empty());
+        };
+        let mut shown = Vec::new();
+        let mut show = |row: &Row| {
+            shown.push(row.name.clone());
+            Ok(())
+        };
+        let all = Run::suite(&suite(both), Effort::Tiny, None, &mut show).unwrap();
+        assert_eq!(all.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["b slow", "a alone"]);
+        assert_eq!(shown, ["a alone", "b slow"]);
+        assert_eq!(all[0].holds, Some(false));
+        assert_eq!(rows(both, Some("alone")).unwrap().len(), 1);
+        assert!(rows(both, Some("nothing like it")).unwrap().is_empty());
     }
 
     /// Guards against rows under a wrong name and against counting one twice.
     #[test]
     fn undeclared_and_repeated_rows_are_errors() {
-        let undeclared = suite(|run| run.alone("c", 1, || 1));
-        assert!(Run::suite(&undeclared, Effort::Tiny, None).is_err());
-        let twice = suite(|run| {
+        assert!(rows(|run| run.alone("c", 1, || 1), None).is_err());
+        let twice = |run: &mut Run<'_>| {
             run.alone("a alone", 1, || 1)?;
             run.alone("a alone", 1, || 1)
-        });
-        assert!(Run::suite(&twice, Effort::Tiny, Some("a alone")).is_err());
+        };
+        assert!(rows(twice, Some("a alone")).is_err());
     }
 
     /// Guards that samples are taken in turns, so that a slow minute hits both sides.
@@ -279,7 +306,14 @@ mod tests {
     fn sides_alternate() {
         use std::cell::RefCell;
         let order = RefCell::new(String::new());
-        let mut run = Run { suite: suite(|_| Ok(())), effort: Effort::Tiny, case: None, rows: Vec::new() };
+        let mut show = |_: &Row| Ok(());
+        let mut run = Run {
+            suite: suite(|_| Ok(())),
+            effort: Effort::Tiny,
+            case: None,
+            rows: Vec::new(),
+            show: &mut show,
+        };
         let side = |name| {
             let order = &order;
             move || {
@@ -294,7 +328,14 @@ mod tests {
     /// Guards the calibration: a sample lasts about as long as it should, whatever the cost of a call.
     #[test]
     fn calibration_fills_the_sample() {
-        let run = Run { suite: suite(|_| Ok(())), effort: Effort::Quick, case: None, rows: Vec::new() };
+        let mut show = |_: &Row| Ok(());
+        let run = Run {
+            suite: suite(|_| Ok(())),
+            effort: Effort::Quick,
+            case: None,
+            rows: Vec::new(),
+            show: &mut show,
+        };
         let mut operation = || black_box(7_u64).wrapping_mul(3);
         let calls = run.calibrate(&mut operation);
         assert!(calls > 10_000, "{calls} calls of a nanosecond do not last 3 ms");

@@ -1,8 +1,8 @@
 //! A child process on a core of its own, with its output line by line.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,8 +15,18 @@ use crate::Failure;
 pub struct Process {
     name: String,
     child: Child,
+    stdin: Option<ChildStdin>,
     lines: Receiver<(Stream, String)>,
     seen: Vec<(Stream, String)>,
+}
+
+/// How a child ended, whatever its exit code.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Everything it said, both streams in the order in which it arrived.
+    pub lines: Vec<String>,
 }
 
 /// Where a line came from.
@@ -46,7 +56,7 @@ impl Process {
             }
             None => Command::new(program),
         };
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .map_err(|error| format!("{name}: {} cannot be started: {error}", program.display()))?;
@@ -57,7 +67,17 @@ impl Process {
         if let Some(err) = child.stderr.take() {
             forward(err, Stream::Err, sender);
         }
-        Ok(Process { name: name.to_owned(), child, lines, seen: Vec::new() })
+        let stdin = child.stdin.take();
+        Ok(Process { name: name.to_owned(), child, stdin, lines, seen: Vec::new() })
+    }
+
+    /// Writes a line to the child's standard input.
+    ///
+    /// # Errors
+    /// The child reads no more.
+    pub fn say(&mut self, line: &str) -> Result<(), Failure> {
+        let stdin = self.stdin.as_mut().ok_or("the child has no standard input")?;
+        Ok(writeln!(stdin, "{line}")?)
     }
 
     /// Waits for a line of output (either stream) of which `pick` makes something.
@@ -100,6 +120,30 @@ impl Process {
         }
         let last = self.seen.iter().rev().find(|(stream, line)| *stream == Stream::Out && !line.is_empty());
         last.map(|(_, line)| line.clone()).ok_or_else(|| self.complaint("printed nothing"))
+    }
+
+    /// Waits until the child has ended, successfully or not.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub fn end(mut self, timeout: Duration) -> Result<Ended, Failure> {
+        let status = self.wait(timeout)?;
+        self.drain();
+        let lines = std::mem::take(&mut self.seen).into_iter().map(|(_, line)| line).collect();
+        Ok(Ended { code: status.code(), lines })
+    }
+
+    /// Ends the child without asking it (SIGKILL).
+    pub fn kill(self) {
+        // Dropping it is what does that, and waits.
+    }
+
+    /// Everything it has said so far, both streams in the order in which it arrived.
+    pub fn lines(&mut self) -> impl Iterator<Item = &str> {
+        while let Ok(line) = self.lines.try_recv() {
+            self.seen.push(line);
+        }
+        self.seen.iter().map(|(_, line)| line.as_str())
     }
 
     /// Asks the child to end (SIGTERM) and waits for it; afterwards as [`Process::finish`].
@@ -217,6 +261,16 @@ mod tests {
         assert!(error.to_string().contains("no such thing"), "{error}");
         let error = child.finish(Duration::from_secs(5)).unwrap_err();
         assert!(error.to_string().contains("exit status: 3"), "{error}");
+    }
+
+    /// Guards that an end with an error can be looked at, with everything that was said.
+    #[test]
+    fn an_end_is_told_with_its_code() {
+        let mut child = shell("echo one >&2; echo two >&2; sleep 0.05; exit 2");
+        child.wait_for(Duration::from_secs(5), |line| (line == "two").then_some(())).unwrap();
+        assert_eq!(child.lines().collect::<Vec<_>>(), ["one", "two"]);
+        let ended = child.end(Duration::from_secs(5)).unwrap();
+        assert_eq!((ended.code, ended.lines.len()), (Some(2), 2));
     }
 
     /// Guards the graceful end.

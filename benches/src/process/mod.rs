@@ -8,7 +8,7 @@ mod round;
 mod usage;
 
 pub use build::{Profile, Programs};
-pub use child::Process;
+pub use child::{Ended, Process};
 pub use contender::{Contender, Egress, Gateway};
 pub use cores::Cores;
 pub use round::{Bench, Load, Look, Measured, Sink};

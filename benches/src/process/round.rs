@@ -17,6 +17,8 @@ const START: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(50);
 /// After the load a gateway may take this long to send what it holds.
 const DRAIN: Duration = Duration::from_secs(15);
+/// How long a gateway is warmed up, in seconds.
+const WARM_UP: f64 = 0.5;
 /// Warm-up and measurement share a sink, so they send as different producers.
 const WARM_UP_PRODUCER: u32 = 1000;
 const PRODUCER: u32 = 1;
@@ -167,7 +169,7 @@ impl Sink {
     /// # Errors
     /// It does not start, or not in time.
     pub fn start(bench: &Bench, more: &[&str]) -> Result<Sink, Failure> {
-        let arguments = ["sink", "--json", "--listen", "127.0.0.1:0"].iter().chain(more);
+        let arguments = ["sink", "--json", "--stdin", "--listen", "127.0.0.1:0"].iter().chain(more);
         let arguments: Vec<String> = arguments.map(|argument| (*argument).to_owned()).collect();
         let mut process =
             Process::start("aqueduct sink", bench.cores.generator, &bench.programs.aqueduct, &arguments)?;
@@ -176,6 +178,18 @@ impl Sink {
             line["listening"]["grpc"].as_str()?.parse().ok()
         })?;
         Ok(Sink { process, address })
+    }
+
+    /// Items received so far, each counted once.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn received(&mut self) -> Result<u64, Failure> {
+        self.process.say("report")?;
+        self.process.wait_for(START, |line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            line["progress"]["received"].as_u64()
+        })
     }
 
     /// Ends the sink and returns its report.
@@ -201,9 +215,9 @@ impl Bench {
     /// # Errors
     /// A process does not do what it should; bad figures are no error.
     pub fn round(&self, contender: Contender, egress: Egress, load: &Load) -> Result<Measured, Failure> {
-        let sink = Sink::start(self, &[])?;
+        let mut sink = Sink::start(self, &[])?;
         let gateway = Gateway::start(&self.programs, contender, egress, sink.address, self.cores.gateway)?;
-        let mut measured = self.measure(&gateway, load)?;
+        let mut measured = self.measure(&gateway, &mut sink, load)?;
         measured.account(&sink.stop()?)?;
         Ok(measured)
     }
@@ -224,14 +238,19 @@ impl Bench {
     ///
     /// # Errors
     /// As [`Bench::round`].
-    pub fn measure(&self, gateway: &Gateway, load: &Load) -> Result<Measured, Failure> {
-        let warm_up = Load { seconds: load.seconds.min(0.3), ..*load };
-        self.load(gateway.address, &warm_up, WARM_UP_PRODUCER)?.finish(finish_within(&warm_up))?;
-        settle(gateway)?;
-
+    pub fn measure(&self, gateway: &Gateway, sink: &mut Sink, load: &Load) -> Result<Measured, Failure> {
+        let mut due = sink.received()?;
+        // A load shorter than the warm-up is a test's, whose figures mean nothing.
+        if load.seconds > WARM_UP {
+            let warm_up = Load { seconds: WARM_UP, ..*load };
+            let report =
+                self.load(gateway.address, &warm_up, WARM_UP_PRODUCER)?.finish(finish_within(&warm_up))?;
+            due += Measured::of_load(&report)?.acknowledged;
+            settle(sink, due)?;
+        }
         let before = gateway.usage()?;
         let mut measured = self.watched(gateway, load)?;
-        settle(gateway)?;
+        settle(sink, due + measured.acknowledged)?;
         let after = gateway.usage()?;
         measured.cpu = after.cpu_since(&before);
         measured.peak_rss = after.peak_rss;
@@ -269,27 +288,18 @@ fn finish_within(load: &Load) -> Duration {
     Duration::from_secs_f64(load.seconds) + Duration::from_secs(30)
 }
 
-/// Waits until a gateway has sent what it holds: batches wait for 200 ms at most, so when it has done next to nothing for
-/// longer than that, it holds nothing.
-fn settle(gateway: &Gateway) -> Result<(), Failure> {
-    let quiet = Duration::from_millis(300);
+/// Waits until the sink has as many items as were acknowledged; what is missing at the deadline will be counted as lost.
+fn settle(sink: &mut Sink, acknowledged: u64) -> Result<(), Failure> {
     let deadline = Instant::now() + DRAIN;
-    let mut before = gateway.usage()?;
-    while Instant::now() < deadline {
-        thread::sleep(quiet);
-        let now = gateway.usage()?;
-        // Timers cost a few microseconds each; a single batch costs milliseconds.
-        if now.cpu_since(&before) < quiet / 100 {
-            return Ok(());
-        }
-        before = now;
+    while sink.received()? < acknowledged && Instant::now() < deadline {
+        thread::sleep(LOOK);
     }
     Ok(())
 }
 
 impl Measured {
     /// What the generator says.
-    fn of_load(report: &str) -> Result<Measured, Failure> {
+    pub(crate) fn of_load(report: &str) -> Result<Measured, Failure> {
         let report: Value = serde_json::from_str(report)?;
         let figure =
             |name: &str| report[name].as_f64().ok_or_else(|| format!("`aqueduct load` reports no {name}"));

@@ -118,22 +118,21 @@ fn document(facts: &Facts, suites: &[&Suite], rows: &[Row], drawn: &[&str]) -> S
 
 fn losing(text: &mut String, rows: &[Row]) {
     *text += "## Where we lose\n\n";
-    let missed: Vec<&Row> = rows.iter().filter(|row| row.holds == Some(false)).collect();
-    let slower: Vec<&Row> = rows.iter().filter(|row| row.loses() && row.holds != Some(false)).collect();
+    let missed: Vec<String> = rows.iter().filter(|row| row.holds == Some(false)).map(loss).collect();
+    let slower = rows.iter().filter(|row| row.loses() && row.holds != Some(false));
+    let slower: Vec<String> = slower.map(loss).collect();
     if missed.is_empty() {
         *text += "No bar was missed in this run.\n\n";
     } else {
-        *text += "Bars that were missed:\n\n";
-        missed.iter().for_each(|row| loss(text, row));
+        let _ = write!(text, "Bars that were missed:\n\n{}\n", missed.concat());
     }
     if !slower.is_empty() {
-        *text += "The peer did better, within the bar or without one:\n\n";
-        slower.iter().for_each(|row| loss(text, row));
+        let _ = write!(text, "The peer did better, within the bar or without one:\n\n{}\n", slower.concat());
     }
 }
 
-fn loss(text: &mut String, row: &Row) {
-    let _ = write!(text, "- {}: {}: {} {}", row.suite, row.name, figure(row.ours), row.unit);
+fn loss(row: &Row) -> String {
+    let mut text = format!("- {}: {}: {} {}", row.suite, row.name, figure(row.ours), row.unit);
     if let (Some(name), Some(peer)) = (&row.peer_name, row.peer) {
         let _ = write!(text, ", {name} {}", figure(peer));
     }
@@ -143,10 +142,7 @@ fn loss(text: &mut String, row: &Row) {
     if let Some(bar) = &row.bar {
         let _ = write!(text, " (bar {bar})");
     }
-    *text += "\n";
-    if text.ends_with("\n\n") {
-        text.pop();
-    }
+    text + "\n"
 }
 
 fn peer(row: &Row) -> String {
@@ -170,14 +166,16 @@ mod tests {
     use super::*;
     use crate::harness::{Declared, Samples};
 
+    fn row(declared: Declared, ours: f64, peer: f64) -> Row {
+        Row::new("wire", &declared, &Samples { ours: vec![ours], peer: vec![peer] })
+            .expect("the bar can be read")
+    }
+
     const SUITE: Suite = Suite { name: "wire", about: "Bytes.", rows: &[], measure: |_| Ok(()) };
 
     /// Guards that a missed bar and a faster peer are named before all tables, and that every row is in its table.
     #[test]
     fn losing_rows_are_listed_first() {
-        let row = |declared: Declared, ours, peer| {
-            Row::new("wire", &declared, &Samples { ours: vec![ours], peer: vec![peer] }).unwrap()
-        };
         let rows = [
             row(Declared::lower("good", "ns").against("a").bar("ratio<=1"), 1.0, 2.0),
             row(Declared::lower("missed", "ns").against("b").bar("ratio<=1"), 3.0, 2.0),
@@ -199,5 +197,21 @@ mod tests {
             assert!(tables.contains(line), "{line}\n{tables}");
         }
         assert!(text.contains("2 minutes") && text.contains("benchmarks/wire.svg"));
+    }
+
+    /// Guards the files of a published run: page, plot and raw rows, the last of which can be read again.
+    #[test]
+    fn a_run_leaves_its_files() {
+        let folder = std::env::temp_dir().join(format!("aqueduct-report-{}", std::process::id()));
+        let rows = [row(Declared::lower("scan", "ns").against("prost"), 1.0, 2.0)];
+        let published = publish(&folder, &[&SUITE], &rows, Duration::from_secs(1));
+        let page = fs::read_to_string(folder.join("docs/benchmarks.md"));
+        let plot = fs::metadata(folder.join("docs/benchmarks/wire.svg"));
+        let runs = fs::read_dir(folder.join("benches/runs")).map(|runs| runs.count());
+        let _ = fs::remove_dir_all(&folder);
+        published.unwrap();
+        assert!(page.unwrap().contains("| scan | 1 ns | prost 2 | 0.5 |"));
+        assert!(plot.is_ok());
+        assert_eq!(runs.unwrap(), 1);
     }
 }

@@ -21,7 +21,7 @@ pub(super) const SUITE: Suite = Suite {
     name: "aqueduct",
     about: "A gateway out of the umbrella's modules in this process: server, pipeline, client, and a bare h2 server as destination. \
             Requests a second from the first request to the last delivery, client included, so all threads share the \
-            cores. The peer answers the same requests and forwards nothing: no gateway can reach it.",
+            cores. The peer answers the same requests and forwards nothing.",
     rows: &[
         Declared::higher("receive, batch, send on: 1 span a request", "requests/s").against(PEER),
         Declared::higher("receive, batch, send on: 100 spans a request", "requests/s").against(PEER),
@@ -29,7 +29,7 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let destination = ServerThread::bare()?;
     let config = ClientConfig::new(format!("http://{}", destination.address), Protocol::Grpc);
     let exporter = Destination::new("bare", Client::new(config)?, RetryPolicy::default());

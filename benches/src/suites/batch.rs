@@ -27,7 +27,7 @@ const ITEMS: u64 = 8192;
 const BYTES: u64 = 8 << 20;
 const AGE: Duration = Duration::from_millis(200);
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     offer(run, "offer, 1 item each", 1)?;
     offer(run, "offer, 512 items each", 512)?;
 
@@ -42,7 +42,7 @@ fn config() -> BatchConfig {
     BatchConfig::default().with_max_items(ITEMS).with_max_bytes(BYTES).with_max_age(AGE)
 }
 
-fn offer(run: &mut Run, name: &str, items: u64) -> Result<(), Failure> {
+fn offer(run: &mut Run<'_>, name: &str, items: u64) -> Result<(), Failure> {
     let offers = run.effort().pick(10, 8192, 8192);
     let body = Bytes::from(vec![7; 64]);
     let weight = Weight { items, bytes: body.len() as u64 };

@@ -74,27 +74,14 @@ pub(super) const SUITE: Suite = Suite {
 /// What an unmeasured error would look like: lost or duplicated items, over all rounds of ours.
 const FAULTS: &str = "all rounds: items lost or duplicated by ours";
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
-    let seconds = run.effort().pick(0.2, 1.0, 4.0);
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
+    let seconds = run.effort().pick(1.0, 1.0, 4.0);
     let profile = if run.effort() == Effort::Tiny { Profile::Dev } else { Profile::Release };
     let bench = Bench::prepare(profile)?;
     generator(run, &bench, seconds)?;
 
-    let gzip = Load { gzip: true, ..Load::spans(512, seconds) };
-    let points = Load { signal: "metrics", ..Load::spans(100, seconds) };
-    let records = Load { signal: "logs", ..Load::spans(100, seconds) };
-    let cases = [
-        ("1 span, 4 x 64", Load::spans(1, seconds)),
-        ("10 spans, 4 x 64", Load::spans(10, seconds)),
-        ("100 spans, 4 x 64", Load::spans(100, seconds)),
-        ("512 spans, 4 x 64", Load::spans(512, seconds)),
-        ("1 span, 64 x 1", Load { connections: 64, in_flight: 1, ..Load::spans(1, seconds) }),
-        ("512 spans, gzip", gzip),
-        ("100 data points, 4 x 64", points),
-        ("100 log records, 4 x 64", records),
-    ];
     let mut faults = 0;
-    for (name, load) in cases {
+    for (name, load) in cases(seconds) {
         if run.wants_group(&format!("{name}: ")) || run.wants(FAULTS) {
             faults += case(run, &bench, name, &load)?;
         }
@@ -102,8 +89,43 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
     run.record(FAULTS, &Samples::one(faults as f64))
 }
 
+/// The loads, by the names that their rows begin with.
+fn cases(seconds: f64) -> [(&'static str, Load); 8] {
+    let spans = |items| Load::spans(items, seconds);
+    [
+        ("1 span, 4 x 64", spans(1)),
+        ("10 spans, 4 x 64", spans(10)),
+        ("100 spans, 4 x 64", spans(100)),
+        ("512 spans, 4 x 64", spans(512)),
+        ("1 span, 64 x 1", Load { connections: 64, in_flight: 1, ..spans(1) }),
+        ("512 spans, gzip", Load { gzip: true, ..spans(512) }),
+        ("100 data points, 4 x 64", Load { signal: "metrics", ..spans(100) }),
+        ("100 log records, 4 x 64", Load { signal: "logs", ..spans(100) }),
+    ]
+}
+
+/// A row of a case: what comes after the case's name, beside whom, and what is read off a round.
+struct Figure {
+    row: &'static str,
+    peer: Contender,
+    read: fn(&Measured) -> f64,
+}
+
+const FIGURES: [Figure; 6] = [
+    Figure { row: "CPU against the floor", peer: Contender::Floor, read: Measured::cpu_us_per_item },
+    Figure { row: "CPU against naive", peer: Contender::Naive, read: Measured::cpu_us_per_item },
+    Figure {
+        row: "requests/s against the floor",
+        peer: Contender::Floor,
+        read: |round| round.requests_per_second,
+    },
+    Figure { row: "items/s against naive", peer: Contender::Naive, read: Measured::items_per_second },
+    Figure { row: "P99 against the floor", peer: Contender::Floor, read: |round| round.p99_ms },
+    Figure { row: "peak RSS against the floor", peer: Contender::Floor, read: Measured::peak_mib },
+];
+
 /// What generator and sink can do by themselves.
-fn generator(run: &mut Run, bench: &Bench, seconds: f64) -> Result<(), Failure> {
+fn generator(run: &mut Run<'_>, bench: &Bench, seconds: f64) -> Result<(), Failure> {
     if run.wants_group("generator alone, 1 span, 4 x 64: ") {
         let direct = bench.direct(&Load::spans(1, seconds))?;
         let cpu = direct.load_cpu.as_secs_f64() * 1e6 / direct.acknowledged as f64;
@@ -118,7 +140,7 @@ fn generator(run: &mut Run, bench: &Bench, seconds: f64) -> Result<(), Failure> 
 }
 
 /// Runs one load through all three, in turns, and returns the items that ours lost or duplicated.
-fn case(run: &mut Run, bench: &Bench, name: &str, load: &Load) -> Result<u64, Failure> {
+fn case(run: &mut Run<'_>, bench: &Bench, name: &str, load: &Load) -> Result<u64, Failure> {
     let egress = if load.gzip { Egress::Gzip } else { Egress::Plain };
     let (mut ours, mut floor, mut naive) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..run.effort().pick(1, 1, 3) {
@@ -126,17 +148,12 @@ fn case(run: &mut Run, bench: &Bench, name: &str, load: &Load) -> Result<u64, Fa
         floor.push(bench.round(Contender::Floor, egress, load)?);
         naive.push(bench.round(Contender::Naive, egress, load)?);
     }
-    let mut record = |row: &str, peer: &[Measured], figure: fn(&Measured) -> f64| {
+    for Figure { row, peer, read } in FIGURES {
+        let peer = if peer == Contender::Floor { &floor } else { &naive };
         let samples =
-            Samples { ours: ours.iter().map(figure).collect(), peer: peer.iter().map(figure).collect() };
-        run.record(&format!("{name}: {row}"), &samples)
-    };
-    record("CPU against the floor", &floor, Measured::cpu_us_per_item)?;
-    record("CPU against naive", &naive, Measured::cpu_us_per_item)?;
-    record("requests/s against the floor", &floor, |round| round.requests_per_second)?;
-    record("items/s against naive", &naive, Measured::items_per_second)?;
-    record("P99 against the floor", &floor, |round| round.p99_ms)?;
-    record("peak RSS against the floor", &floor, Measured::peak_mib)?;
+            Samples { ours: ours.iter().map(read).collect(), peer: peer.iter().map(read).collect() };
+        run.record(&format!("{name}: {row}"), &samples)?;
+    }
     for (peer, rounds) in [("the floor", &floor), ("naive", &naive)] {
         let faults: u64 = rounds.iter().map(|round| round.lost + round.duplicated).sum();
         if faults > 0 {
@@ -146,4 +163,24 @@ fn case(run: &mut Run, bench: &Bench, name: &str, load: &Load) -> Result<u64, Fa
         }
     }
     Ok(ours.iter().map(|round| round.lost + round.duplicated).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards that what is measured is what is declared: the tests measure only one of the cases.
+    #[test]
+    fn every_case_has_its_rows() {
+        let declared =
+            SUITE.rows.iter().filter(|row| !row.name.starts_with("generator") && row.name != FAULTS);
+        let mut declared: Vec<_> = declared.map(|row| row.name.to_owned()).collect();
+        let mut measured: Vec<_> = cases(1.0)
+            .iter()
+            .flat_map(|(name, _)| FIGURES.map(|figure| format!("{name}: {}", figure.row)))
+            .collect();
+        declared.sort();
+        measured.sort();
+        assert_eq!(declared, measured);
+    }
 }

@@ -22,7 +22,8 @@ use tokio::task::JoinSet;
 use crate::Failure;
 
 const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const LARGEST_FRAME: u32 = 256 * 1024;
 
 /// A single-threaded runtime.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
@@ -92,7 +93,7 @@ impl ServerThread {
         Ok(ServerThread { address, clock, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// A bare h2 server: takes bodies, answers with success, and looks at nothing.
+    /// A bare h2 server with the receiver's windows and frame size: takes bodies, answers with success, looks at nothing.
     pub(super) fn bare() -> Result<ServerThread, Failure> {
         ServerThread::start(|listener| async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -121,6 +122,7 @@ async fn bare_connection(socket: TcpStream) -> Result<(), Failure> {
     let mut connection = h2::server::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(LARGEST_FRAME)
         .max_concurrent_streams(1024)
         .handshake::<_, Bytes>(socket)
         .await?;
@@ -183,7 +185,7 @@ pub(super) fn framed(body: &[u8]) -> Bytes {
     [&[0], &length[..], body].concat().into()
 }
 
-/// Sends `requests` copies of a message to `path`, `in_flight` at a time, over one connection each round.
+/// Sends `requests` copies of a message to `path`, `in_flight` at a time, over one connection.
 pub(super) async fn drive(
     to: SocketAddr,
     path: &str,

@@ -29,7 +29,7 @@ pub(super) const SUITE: Suite = Suite {
 const DESC: Desc = Desc::counter("aqueduct_accepted_items_total", "{item}", "Items accepted.")
     .with_attributes(&["pipeline"]);
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let ledger = Ledger::new();
     let (accepted, delivered) = (AtomicU64::new(0), AtomicU64::new(0));
     let count = || {

@@ -39,7 +39,7 @@ impl Exporter for Nowhere {
     }
 }
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     for (spans, offer, settled, chunks) in [
         (1, "offer, 1 span", "1 span: offered to settled", run.effort().pick(10, 100_000, 400_000)),
         (512, "offer, 512 spans", "512 spans: offered to settled", run.effort().pick(4, 5_000, 20_000)),

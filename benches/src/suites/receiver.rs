@@ -27,7 +27,7 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let ours = ServerThread::start(|listener| async move {
         let budget = ReceiveBudget::new(128 << 20);
         let handler = Arc::new(|_: Incoming| Reply::Now(Answer::Accepted));

@@ -28,10 +28,10 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let tiny = run.effort() == Effort::Tiny;
     let bench = Bench::prepare(if tiny { Profile::Dev } else { Profile::Release })?;
-    let probe = Load::spans(10, run.effort().pick(0.2, 1.0, 5.0));
+    let probe = Load::spans(10, run.effort().pick(1.0, 1.0, 5.0));
     let most = bench.round(Contender::Ours, Egress::Plain, &probe)?.requests_per_second;
     if run.wants_group("steady: ") {
         steady(run, &bench, most)?;
@@ -42,7 +42,7 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
     Ok(())
 }
 
-fn steady(run: &mut Run, bench: &Bench, most: f64) -> Result<(), Failure> {
+fn steady(run: &mut Run<'_>, bench: &Bench, most: f64) -> Result<(), Failure> {
     let seconds = run.effort().pick(0.5, 10.0, 180.0);
     // Debug builds and tests only have to show that it runs.
     let share = run.effort().pick(0.2, 0.8, 0.8);
@@ -68,8 +68,8 @@ fn steady(run: &mut Run, bench: &Bench, most: f64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn overload(run: &mut Run, bench: &Bench, most: f64) -> Result<(), Failure> {
-    let stall = run.effort().pick(0.3, 6.0, 60.0);
+fn overload(run: &mut Run<'_>, bench: &Bench, most: f64) -> Result<(), Failure> {
+    let stall = run.effort().pick(1.0, 6.0, 60.0);
     let begin = run.effort().pick(0.1, 1.0, 1.0);
     let wait = Duration::from_secs(run.effort().pick(30, 60, 60));
     let sink = Sink::start(bench, &["--hang-at", &format!("{begin}s"), "--hang-for", &format!("{stall}s")])?;

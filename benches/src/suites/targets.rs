@@ -39,17 +39,17 @@ pub(super) const SUITE: Suite = Suite {
 /// A little more than the target: what is offered at exactly the target is received at a little less.
 const RATE: f64 = 50_500.0;
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let tiny = run.effort() == Effort::Tiny;
     let bench = Bench::prepare(if tiny { Profile::Dev } else { Profile::Release })?;
     let rate = if tiny { 500.0 } else { RATE };
     if run.wants_group("in one run: ") {
-        let seconds = run.effort().pick(0.3, 8.0, 30.0);
+        let seconds = run.effort().pick(1.0, 8.0, 30.0);
         let load = Load { rate: Some(rate), ..Load::spans(1, seconds) };
         five(run, &bench.round(Contender::Ours, Egress::Zstd, &load)?)?;
     }
     if run.wants_group("one core, 50,000/s: ") {
-        let seconds = run.effort().pick(0.3, 3.0, 10.0);
+        let seconds = run.effort().pick(1.0, 3.0, 10.0);
         let load = Load { rate: Some(rate), ..Load::spans(1, seconds) };
         one_core(run, &bench, &load)?;
     }
@@ -66,7 +66,7 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
         run.record("idle: RSS", &Samples::one(rss))?;
     }
     if run.wants("light load: P99") {
-        let seconds = run.effort().pick(0.3, 2.0, 5.0);
+        let seconds = run.effort().pick(1.0, 2.0, 5.0);
         let load =
             Load { rate: Some(if tiny { 50.0 } else { 1000.0 }), connections: 1, ..Load::spans(1, seconds) };
         let rounds = run.effort().pick(1, 1, 3);
@@ -77,7 +77,7 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
     Ok(())
 }
 
-fn five(run: &mut Run, round: &Measured) -> Result<(), Failure> {
+fn five(run: &mut Run<'_>, round: &Measured) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let megabits = |bytes: u64| bytes as f64 * 8.0 / 1e6 / round.seconds;
     let (received, p99) = (round.items_per_second(), round.p99_ms);
@@ -99,7 +99,7 @@ fn five(run: &mut Run, round: &Measured) -> Result<(), Failure> {
     rows.iter().try_for_each(|(name, figure)| run.record(name, &Samples::one(*figure)))
 }
 
-fn one_core(run: &mut Run, bench: &Bench, load: &Load) -> Result<(), Failure> {
+fn one_core(run: &mut Run<'_>, bench: &Bench, load: &Load) -> Result<(), Failure> {
     if bench.cores == (Cores { generator: None, gateway: None }) {
         eprintln!("there is only one core: the gateway shares it with generator and sink");
     }

@@ -33,7 +33,7 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let spans = run.effort().pick(64, 8192, 8192);
     let (large, small) = (batch(spans), batch(1));
     let mebibytes = large.len() as f64 / f64::from(1 << 20);
@@ -51,14 +51,14 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
 /// A batch as the gateway makes it from one-span requests.
 fn batch(spans: u64) -> Merged {
     let mut merger = Merger::new(Signal::Traces);
-    for _ in 0..spans {
-        merger.push(Chunk::from_valid(Signal::Traces, 1, payload::traces(1)));
+    for span in 0..spans {
+        merger.push(Chunk::from_valid(Signal::Traces, 1, payload::traces_from(span, 1)));
     }
     merger.finish()
 }
 
 /// Microseconds of the sender's thread per batch and `size`.
-fn send(run: &mut Run, name: &str, batch: &Merged, sends: u64, size: f64) -> Result<(), Failure> {
+fn send(run: &mut Run<'_>, name: &str, batch: &Merged, sends: u64, size: f64) -> Result<(), Failure> {
     let server = ServerThread::bare()?;
     let sink = raw_sink()?;
     let runtime = runtime()?;
@@ -129,7 +129,13 @@ fn raw_sink() -> Result<SocketAddr, Failure> {
     Ok(address)
 }
 
-fn compress(run: &mut Run, name: &str, how: Compression, batch: &Merged, size: u64) -> Result<(), Failure> {
+fn compress(
+    run: &mut Run<'_>,
+    name: &str,
+    how: Compression,
+    batch: &Merged,
+    size: u64,
+) -> Result<(), Failure> {
     let mut config = ClientConfig::new("http://127.0.0.1:4317", Protocol::Grpc);
     config.compression = how;
     let client = Client::new(config)?;

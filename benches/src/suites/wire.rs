@@ -36,7 +36,7 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-fn measure(run: &mut Run) -> Result<(), Failure> {
+fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     let limits = Limits::default();
     let sizes = [
         (1, "scan, 1 span", "validate, 1 span"),
@@ -75,7 +75,7 @@ fn measure(run: &mut Run) -> Result<(), Failure> {
 }
 
 /// Merges a batch against copying it into one buffer that already has the room.
-fn merge(run: &mut Run, name: &str, spans: usize) -> Result<(), Failure> {
+fn merge(run: &mut Run<'_>, name: &str, spans: usize) -> Result<(), Failure> {
     let items = run.effort().pick(2 * spans, 8192, 8192);
     // Distinct buffers, as they would come off a socket: merging one buffer again and again would measure the cache.
     let bodies: Vec<Bytes> =

@@ -5,7 +5,7 @@ use aqueduct_benches::suites;
 
 fn runs(name: &str) {
     let suite = suites::find(name).expect("the test names a suite");
-    let rows = Run::suite(suite, Effort::Tiny, None).expect("every row is measured");
+    let rows = Run::suite(suite, Effort::Tiny, None, &mut |_| Ok(())).expect("every row is measured");
     let declared: Vec<_> = suite.rows.iter().map(|row| row.name).collect();
     assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), declared);
     for row in &rows {
