@@ -1,7 +1,7 @@
 //! Real clients through a running gateway, and what arrives compared field by field with what the clients say.
 //!
 //! A client exports the same data twice: once directly to a *reference*, once through the gateway. Both ends are the
-//! same kind of [`judge`]: tonic's generated services and an axum server, which share no code with our receiver, our
+//! same kind of `judge`: tonic's generated services and an axum server, which share no code with our receiver, our
 //! wire format or our JSON. What they received is decoded by `opentelemetry-proto`, taken apart into items with their
 //! resource and scope, put in one order and compared. The gateway sends everything to three destinations, so that each
 //! exporter is judged: gRPC with zstd, HTTP with gzip, HTTP with JSON.

@@ -9,10 +9,11 @@ use crate::chaos::sink::Sink;
 use crate::chaos::theil_sen;
 use crate::chaos::watch::{Look, Watch};
 
-/// Growth of resident memory over the whole time that is still called flat, in MiB: an allocator's noise.
-const FLAT: f64 = 3.0;
+/// Growth of resident memory over the whole time that is still called flat, in MiB: a few batches more or less on their way.
+/// Three minutes carry tens of millions of spans, so a tenth of a byte that leaked with each would already be as much.
+const FLAT: f64 = 8.0;
 /// Seconds over which the least memory is taken.
-const WINDOW: f64 = 5.0;
+const WINDOW: f64 = 10.0;
 
 pub(super) fn steady(arena: &Arena, row: &mut Row) -> Result<(), Failure> {
     let most = {
@@ -46,7 +47,7 @@ pub(super) fn steady(arena: &Arena, row: &mut Row) -> Result<(), Failure> {
     let mut floors: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
     for look in &late {
         let (minute, mib) = (minutes(look), look.rss as f64 / f64::from(1 << 20));
-        let floor = floors.entry((minute * 60.0 / WINDOW) as u64).or_insert((minute, mib));
+        let floor = floors.entry((minute * 60.0 / arena.pick(1.0, WINDOW)) as u64).or_insert((minute, mib));
         floor.1 = floor.1.min(mib);
     }
     let points: Vec<_> = floors.into_values().collect();
