@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Point any OTLP exporter at 127.0.0.1:4317 (gRPC) or 127.0.0.1:4318 (HTTP); other addresses may be given as two
-//! arguments. Ctrl-C ends it at once.
+//! arguments, and as a third the seconds after which it ends. Ctrl-C ends it at once.
 
 use aqueduct_receiver::{
     Answer, Entry, ReceiveBudget, ReceiverConfig, RefuseReason, Server, Shutdown, StatsSnapshot,
@@ -21,6 +21,7 @@ async fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
     let grpc = TcpListener::bind(args.next().as_deref().unwrap_or("127.0.0.1:4317")).await?;
     let http = TcpListener::bind(args.next().as_deref().unwrap_or("127.0.0.1:4318")).await?;
+    let seconds: Option<u64> = args.next().and_then(|seconds| seconds.parse().ok());
     let mut out = std::io::stdout();
     writeln!(out, "gRPC on {}, HTTP on {}", grpc.local_addr()?, http.local_addr()?)?;
 
@@ -33,7 +34,7 @@ async fn main() -> std::io::Result<()> {
     tokio::spawn(async move { server.serve(http, Entry::Http, Shutdown::never()).await });
 
     let mut before = stats.snapshot();
-    loop {
+    for _ in 0..seconds.unwrap_or(u64::MAX) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now = stats.snapshot();
         if now != before {
@@ -41,6 +42,7 @@ async fn main() -> std::io::Result<()> {
         }
         before = now;
     }
+    Ok(())
 }
 
 /// What was received since `before`, and in all.
