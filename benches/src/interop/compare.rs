@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::items::Item;
+use super::items::{Item, Part};
 use super::leaves;
 
 /// How many differences are told: whoever reads them has understood by then.
@@ -38,7 +39,10 @@ pub(super) fn differences(mut expected: Vec<Item>, mut actual: Vec<Item>) -> Vec
 
 /// The number of fields in all items.
 pub(super) fn fields(items: &[Item]) -> usize {
-    items.iter().flat_map(|item| &item.0).map(|part| part.fields).sum()
+    // A resource is a part of many items, and counted once for each, but read once.
+    let mut known: BTreeMap<*const Part, usize> = BTreeMap::new();
+    let parts = items.iter().flat_map(|item| &item.0);
+    parts.map(|part| *known.entry(Arc::as_ptr(part)).or_insert_with(|| leaves::of(&part.text).len())).sum()
 }
 
 /// What only one of two sorted lists has, an item as often as it occurs more often.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics, metric};
 use opentelemetry_proto::tonic::{logs::v1 as logs, trace::v1 as trace};
 
-use super::leaves;
 use super::message::Message;
 
 /// A span, data point or log record, preceded by its resource, its scope and, for a data point, its metric.
@@ -25,8 +24,6 @@ pub(super) struct Part {
     bytes: Vec<u8>,
     /// For people.
     pub(super) text: String,
-    /// The number of fields in it.
-    pub(super) fields: usize,
 }
 
 impl Ord for Part {
@@ -52,9 +49,7 @@ impl Eq for Part {}
 impl Part {
     /// Shared, because all items of a resource have the same one.
     fn of(name: &'static str, message: &(impl prost::Message + fmt::Debug)) -> Arc<Part> {
-        let text = format!("{message:#?}");
-        let fields = leaves::of(&text).len();
-        Arc::new(Part { name, bytes: message.encode_to_vec(), text, fields })
+        Arc::new(Part { name, bytes: message.encode_to_vec(), text: format!("{message:#?}") })
     }
 }
 
