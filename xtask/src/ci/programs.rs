@@ -8,8 +8,8 @@ use crate::forward::{BENCH, CHAOS, INTEROP, builds, built};
 use crate::process::Log;
 use crate::workspace::Workspace;
 
-/// The quick benchmarks promise three minutes; twice that is broken.
-const QUICK_LIMIT: Duration = Duration::from_secs(6 * 60);
+/// The quick benchmarks promise three minutes on a quiet machine; five times that is broken.
+const QUICK_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// All benchmarks promise forty.
 const FULL_LIMIT: Duration = Duration::from_secs(60 * 60);
 
