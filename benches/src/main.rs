@@ -15,11 +15,12 @@ use aqueduct_benches::{Failure, report, suites};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-usage: bench [SUITE]... [--case SUBSTR] [--quick] [--json]
+usage: bench [SUITE]... [--case SUBSTR] [--quick [--publish]] [--json]
        bench --soak
 
   --case SUBSTR  only rows whose name contains SUBSTR
   --quick        three minutes in all, for CI; figures are rough
+  --publish      with --quick: rewrite docs/benchmarks.md all the same; it will say that its figures are rough
   --json         one object a line on standard output
   --soak         minutes of load and overload against the gateway, outside the suites
 
@@ -31,6 +32,7 @@ struct Wanted {
     suites: Vec<String>,
     case: Option<String>,
     quick: bool,
+    publish: bool,
     json: bool,
     soak: bool,
     help: bool,
@@ -46,6 +48,7 @@ impl Wanted {
                     wanted.case = Some(arguments.next().ok_or("--case needs a part of a row's name")?)
                 }
                 "--quick" => wanted.quick = true,
+                "--publish" => wanted.publish = true,
                 "--json" => wanted.json = true,
                 "--soak" => wanted.soak = true,
                 "--help" | "-h" => wanted.help = true,
@@ -67,9 +70,10 @@ impl Wanted {
         suites::ALL.iter().filter(asked).copied().collect()
     }
 
-    /// Only a whole run at full effort may replace what is published.
+    /// Only a whole run may replace what is published, and a quick one only if that is asked for.
     fn publishes(&self) -> bool {
-        self.suites.is_empty() && self.case.is_none() && !self.quick && !self.soak
+        let whole = self.suites.is_empty() && self.case.is_none() && !self.soak;
+        whole && (!self.quick || self.publish)
     }
 }
 
@@ -120,7 +124,7 @@ fn run(wanted: &Wanted) -> Result<(), Failure> {
     if wanted.publishes() {
         let workspace =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("benches/ has a parent folder")?;
-        report::publish(workspace, &selected, &rows, start.elapsed())?;
+        report::publish(workspace, &selected, &rows, effort, start.elapsed())?;
     }
     Ok(())
 }
@@ -147,6 +151,8 @@ mod tests {
     /// Guards that only a whole and thorough run replaces the published figures.
     #[test]
     fn only_a_whole_run_publishes() {
+        assert!(parse(&["--quick", "--publish"]).unwrap().publishes());
+        assert!(!parse(&["wire", "--publish"]).unwrap().publishes());
         let wanted = parse(&[]).unwrap();
         assert_eq!(wanted.suites().len(), suites::ALL.len());
         assert!(wanted.publishes());

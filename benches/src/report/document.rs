@@ -9,7 +9,7 @@ use super::line::figure;
 use super::machine::{Machine, date, versions};
 use super::plot::plot;
 use crate::Failure;
-use crate::harness::{Row, Suite};
+use crate::harness::{Effort, Row, Suite};
 
 /// What stands beside the figures; the reader needs it to judge them.
 const PREFACE: &str = include_str!("preface.md");
@@ -34,7 +34,13 @@ const PACKAGES: &[&str] = &[
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn publish(workspace: &Path, suites: &[&Suite], rows: &[Row], took: Duration) -> Result<(), Failure> {
+pub fn publish(
+    workspace: &Path,
+    suites: &[&Suite],
+    rows: &[Row],
+    effort: Effort,
+    took: Duration,
+) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let date = date(now);
 
@@ -53,7 +59,8 @@ pub fn publish(workspace: &Path, suites: &[&Suite], rows: &[Row], took: Duration
             drawn.push(suite.name);
         }
     }
-    let facts = Facts { date, machine: Machine::read(), versions: versions(workspace, PACKAGES), took };
+    let facts =
+        Facts { date, machine: Machine::read(), versions: versions(workspace, PACKAGES), effort, took };
     fs::write(docs.join("benchmarks.md"), document(&facts, suites, rows, &drawn))?;
     Ok(())
 }
@@ -64,11 +71,16 @@ struct Facts {
     date: String,
     machine: Machine,
     versions: Vec<String>,
+    effort: Effort,
     took: Duration,
 }
 
 fn document(facts: &Facts, suites: &[&Suite], rows: &[Row], drawn: &[&str]) -> String {
-    let Facts { date, machine, versions, took } = facts;
+    let Facts { date, machine, versions, effort, took } = facts;
+    let effort = match effort {
+        Effort::Full => "",
+        Effort::Quick | Effort::Tiny => ", a quick run: single short rounds, so the figures are rough",
+    };
     let mut text = String::from("# Benchmarks\n\n");
     // Writing to a string cannot fail, here and below.
     let _ = write!(
@@ -76,7 +88,7 @@ fn document(facts: &Facts, suites: &[&Suite], rows: &[Row], drawn: &[&str]) -> S
         "Written by `cargo xtask bench`; the raw rows of this run are in `benches/runs/{date}.jsonl`.\n\n\
          {PREFACE}\n\
          ## This run\n\n\
-         - {date}, {} minutes\n\
+         - {date}, {} minutes{effort}\n\
          - {}, {} cores, {} GiB, Linux {}\n\
          - {}, release profile (thin LTO), allocator mimalloc in every process that is compared\n\
          - {}\n\n",
@@ -183,6 +195,7 @@ mod tests {
             row(Declared::lower("alone", "ns"), 12_345.0, 0.0),
         ];
         let facts = Facts {
+            effort: Effort::Full,
             date: "2026-01-01".to_owned(),
             machine: Machine::read(),
             versions: vec!["h2 0.4.20".to_owned()],
@@ -204,7 +217,7 @@ mod tests {
     fn a_run_leaves_its_files() {
         let folder = std::env::temp_dir().join(format!("aqueduct-report-{}", std::process::id()));
         let rows = [row(Declared::lower("scan", "ns").against("prost"), 1.0, 2.0)];
-        let published = publish(&folder, &[&SUITE], &rows, Duration::from_secs(1));
+        let published = publish(&folder, &[&SUITE], &rows, Effort::Quick, Duration::from_secs(1));
         let page = fs::read_to_string(folder.join("docs/benchmarks.md"));
         let plot = fs::metadata(folder.join("docs/benchmarks/wire.svg"));
         let runs = fs::read_dir(folder.join("benches/runs")).map(|runs| runs.count());
