@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use aqueduct_gateway::{demo, load, run, sink};
 use clap::{Parser, Subcommand};
 
-// Measured in docs/adr/003-allocator.md.
+// Buffers are allocated on the receiving threads and freed on the pipeline's; the peers that we measure against use the
+// same allocator.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
