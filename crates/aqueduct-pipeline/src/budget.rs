@@ -13,6 +13,10 @@ const UNKNOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The drain rate is averaged over about this long.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
+/// Who waits for room under pressure waits no longer than this, and a destination that took nothing for so long is
+/// taken to be away. Well below the 10 s after which clients give up (`OTEL_EXPORTER_OTLP_TIMEOUT`).
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_millis(500);
+
 /// A byte budget with a gauge of its drain rate.
 ///
 /// `held` is a plain counter: it orders nothing but itself, so every access is relaxed. An overshoot is impossible
@@ -29,6 +33,8 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 struct Drain {
     since: Option<Instant>,
+    /// When bytes last left.
+    last: Option<Instant>,
     bytes: u64,
     /// Bytes a second over the last full window; zero before the first.
     rate: f64,
@@ -36,7 +42,11 @@ struct Drain {
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, held: AtomicU64::new(0), drain: Mutex::new(Drain { since: None, bytes: 0, rate: 0.0 }) }
+        Self {
+            limit,
+            held: AtomicU64::new(0),
+            drain: Mutex::new(Drain { since: None, last: None, bytes: 0, rate: 0.0 }),
+        }
     }
 
     /// Takes `bytes` out of the budget, or nothing at all.
@@ -62,6 +72,7 @@ impl Budget {
         self.release(bytes);
         let Ok(mut drain) = self.drain.lock() else { return };
         let since = *drain.since.get_or_insert(now);
+        drain.last = Some(now);
         drain.bytes += bytes;
         let elapsed = now.saturating_duration_since(since);
         if elapsed >= RATE_WINDOW || drain.rate == 0.0 && !elapsed.is_zero() {
@@ -81,6 +92,21 @@ impl Budget {
 
     pub(crate) fn is_full(&self) -> bool {
         self.held() >= self.limit / 100 * 95
+    }
+
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.held() >= self.limit / 2
+    }
+
+    /// Whether half of the budget is held although bytes have left a moment ago: whoever sends is faster than the
+    /// destination takes, and would do well to wait. A destination that takes nothing is not waited for.
+    pub(crate) fn is_pressed(&self, now: Instant) -> bool {
+        self.is_half_full()
+            && self.drain.lock().is_ok_and(|mut drain| {
+                // Before anything has left, the destination gets the benefit of the doubt once.
+                let last = *drain.last.get_or_insert(now);
+                now.saturating_duration_since(last) < LONGEST_HOLD
+            })
     }
 
     /// When a client that was refused `bytes` should come back: the time in which, at the measured drain rate, a
@@ -133,6 +159,22 @@ mod tests {
         assert_eq!(budget.retry_after(10), Duration::from_millis(200));
         // A request larger than a tenth of the budget waits for its own size.
         assert_eq!(budget.retry_after(500_000), Duration::from_secs(1));
+    }
+
+    /// Guards that pressure begins at half of the budget, and only while the destination takes something.
+    #[test]
+    fn pressure_is_for_destinations_that_answer() {
+        let budget = Budget::new(1_000);
+        let start = Instant::now();
+        assert!(budget.try_reserve(600));
+        assert!(budget.is_pressed(start), "a new destination is given time to answer");
+        assert!(!budget.is_pressed(start + LONGEST_HOLD), "but not for ever");
+        let later = start + 2 * LONGEST_HOLD;
+        budget.drained(50, later);
+        assert!(budget.is_pressed(later));
+        assert!(!budget.is_pressed(later + LONGEST_HOLD), "nothing leaves any more");
+        budget.drained(51, later);
+        assert!(!budget.is_pressed(later), "there is room");
     }
 
     #[test]

@@ -143,13 +143,13 @@ impl Dispatch {
             Outcome::Delivered => {
                 destination.answered(flight.started, flight.probe, now);
                 self.delivered(now);
-                self.lane.budget.drained(held.charged, now);
+                self.lane.release(held.charged, now);
                 held.receipt.delivered();
             }
             Outcome::Partial { rejected, .. } => {
                 destination.answered(flight.started, flight.probe, now);
                 self.delivered(now);
-                self.lane.budget.drained(held.charged, now);
+                self.lane.release(held.charged, now);
                 held.receipt.partial(rejected);
             }
             Outcome::Permanent(failure) => {
@@ -217,7 +217,7 @@ impl Dispatch {
     fn drop_batch(&mut self, held: Held, reason: DropReason, cause: &str, now: Instant) {
         let notice = self.lane.state().notices.dropped(reason, cause, held.receipt.items(), now);
         self.tell(notice);
-        self.lane.budget.drained(held.charged, now);
+        self.lane.release(held.charged, now);
         held.receipt.dropped(reason);
     }
 

@@ -1,5 +1,6 @@
 //! The way in: budget, ledger, open batch.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
 
 use crate::acknowledge::{Delivery, Fanout};
+use crate::budget::LONGEST_HOLD;
 use crate::lane::Lane;
 use crate::parcel::{OpenBatch, Parcel, Receipts};
 
@@ -220,6 +222,31 @@ impl Intake {
         let (fanout, delivery) = Fanout::new(self.shared.lanes.len());
         self.put(chunk, Some(fanout))?;
         Ok(delivery)
+    }
+
+    /// Back-pressure. When a lane holds half of its byte budget although its destination has taken something within
+    /// the last half second: a future that ends when the lane holds less, and after half a second at the latest. Reading on only then slows
+    /// clients down to what the destination takes, before any of them has to be refused. `None` when there is room,
+    /// and when the destination takes nothing: waiting would not help.
+    ///
+    /// The future needs a tokio runtime with time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    #[must_use = "the pressure goes on unless somebody waits"]
+    pub fn pressure(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        // Asked far more often than there is pressure, so the clock is read last.
+        let lane = self
+            .shared
+            .lanes
+            .iter()
+            .find(|lane| lane.budget.is_half_full() && lane.budget.is_pressed(Instant::now()))?;
+        let lane = Arc::clone(lane);
+        Some(async move {
+            // Out of time is out of patience: whoever waits goes on either way.
+            let _ = tokio::time::timeout(LONGEST_HOLD, lane.relieved()).await;
+        })
     }
 
     fn put(&self, chunk: Chunk, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {

@@ -31,6 +31,8 @@ pub(crate) struct Lane {
     pub(crate) wake: Notify,
     /// Wakes threads that wait for batches to settle.
     settled: Condvar,
+    /// Wakes who waits for the lane to be no longer pressed.
+    relief: Notify,
 }
 
 /// Plain counters: relaxed, they order nothing.
@@ -141,6 +143,7 @@ impl Lane {
             }),
             wake: Notify::new(),
             settled: Condvar::new(),
+            relief: Notify::new(),
         }
     }
 
@@ -158,6 +161,28 @@ impl Lane {
         state.queue.push_back(Held { id, content, receipt, charged, sealed: now, attempts: 0 });
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Gives back what a settled batch was charged.
+    pub(crate) fn release(&self, charged: u64, now: Instant) {
+        self.budget.drained(charged, now);
+        if !self.budget.is_pressed(now) {
+            // Costs a load when nobody waits.
+            self.relief.notify_waiters();
+        }
+    }
+
+    /// Resolves when the lane is not pressed.
+    pub(crate) async fn relieved(&self) {
+        loop {
+            let mut relief = std::pin::pin!(self.relief.notified());
+            // Registered before the question is asked, so that relief in between is not missed.
+            relief.as_mut().enable();
+            if !self.budget.is_pressed(Instant::now()) {
+                return;
+            }
+            relief.await;
+        }
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

@@ -24,7 +24,22 @@ pub trait Accept: Send + Sync + 'static {
     /// A panic is caught, counted as [`RefuseReason::Panicked`](crate::RefuseReason::Panicked) and answered with
     /// `INTERNAL` or 500; neither the connection nor other requests notice.
     fn accept(&self, incoming: Incoming) -> Reply;
+
+    /// Back-pressure: whether to wait before more is read, and for what. Asked before each read from a socket, so it must
+    /// cost next to nothing.
+    ///
+    /// While the future is pending, nothing is read from that connection (requests of all signals and health checks), its
+    /// answers still leave, and the client is slowed down by TCP. The future has to end within seconds, whatever happens: clients
+    /// take a connection that says nothing for dead.
+    ///
+    /// Default: never.
+    fn pressure(&self) -> Option<Relief> {
+        None
+    }
 }
+
+/// What ends when there is room again.
+pub type Relief = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<F: Fn(Incoming) -> Reply + Send + Sync + 'static> Accept for F {
     fn accept(&self, incoming: Incoming) -> Reply {

@@ -1,10 +1,13 @@
 //! The socket as the protocols see it.
 //!
-//! Three things stand between a socket and the HTTP libraries: the bytes that were read to find out which protocol it
+//! Four things stand between a socket and the HTTP libraries: the bytes that were read to find out which protocol it
 //! is come first; the end of the client's stream is held back from HTTP/2 until what it had asked for is answered; and where
 //! an answer went out before the request was read, closing waits a moment, because a kernel that closes with unread
-//! data sends a reset that makes the client lose the answer.
+//! data sends a reset that makes the client lose the answer. And nothing is read while the handler is under pressure.
 
+use crate::accept::{Accept, Relief};
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +60,45 @@ impl Link {
     }
 }
 
+/// Lets reads through unless the handler is under pressure.
+struct Gate {
+    handler: Arc<dyn Accept>,
+    closed: Option<Relief>,
+    /// Bytes read since the connection last let others have their turn.
+    turn: usize,
+}
+
+/// After so many bytes a connection lets the other tasks of its thread go first. A socket that always has more would
+/// otherwise be read for as long as tokio's own budget lasts, 128 reads, which are tens of megabytes; meanwhile nothing
+/// leaves the process.
+const TURN: usize = 256 * 1024;
+
+impl Gate {
+    /// Ready when a read may be made. After a wait one read is let through in any case, so that a handler which is always under
+    /// pressure slows a connection down and does not stop it.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.turn >= TURN {
+            self.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.closed.is_none() {
+            self.closed = self.handler.pressure();
+        }
+        if let Some(relief) = &mut self.closed {
+            ready!(relief.as_mut().poll(cx));
+            self.closed = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("closed", &self.closed.is_some()).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
@@ -64,6 +106,7 @@ pub(crate) struct Socket {
     first: [u8; FIRST],
     first_range: std::ops::Range<usize>,
     link: Arc<Link>,
+    gate: Gate,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -72,8 +115,9 @@ pub(crate) const FIRST: usize = 24;
 
 impl Socket {
     /// `first` has `len` bytes of what the client sent.
-    pub(crate) fn new(stream: TcpStream, first: [u8; FIRST], len: usize) -> Socket {
-        Socket { stream, first, first_range: 0..len, link: Arc::default(), lingering: None }
+    pub(crate) fn new(stream: TcpStream, first: [u8; FIRST], len: usize, handler: Arc<dyn Accept>) -> Socket {
+        let gate = Gate { handler, closed: None, turn: 0 };
+        Socket { stream, first, first_range: 0..len, link: Arc::default(), gate, lingering: None }
     }
 
     pub(crate) fn link(&self) -> Arc<Link> {
@@ -92,10 +136,12 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         if !this.link.has_ended() {
+            ready!(this.gate.poll_open(cx));
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
             let count = buf.filled().len() - before;
             if count > 0 {
+                this.gate.turn += count;
                 // Not a read-modify-write: only this socket writes it.
                 let read = this.link.read.load(Ordering::Relaxed);
                 this.link.read.store(read + count as u64, Ordering::Relaxed);

@@ -87,6 +87,8 @@
 //! - **Overload.** Memory is bounded by the budget, plus per connection about 35 KiB, plus per thread that is reading at the moment one
 //!   `connection_window_bytes` (data is taken into the budget in the turn in which it is read) and one zstd window of at most 8 MiB. While JSON is
 //!   converted, its protobuf form may go beyond the reservation if it consists of packed numbers and the text is larger than a quarter of `max_request_bytes`.
+//!   Before anybody is refused, a handler may slow its clients down ([`Accept::pressure`]): nothing is read from their sockets until
+//!   there is room. A connection lets others have their turn after 256 KiB, so that taking in does not starve sending on.
 //! - **Isolation.** A bad request costs its own answer: neither its connection, unless HTTP itself is violated, nor other requests.
 //!   What reaches the handler is valid, so that it can be merged with the data of others.
 //! - **No panics** on any input. A panic of the handler is caught.
@@ -133,7 +135,7 @@ mod shutdown;
 mod stats;
 mod tasks;
 
-pub use accept::{Accept, Answer, Incoming, Protocol, Reply};
+pub use accept::{Accept, Answer, Incoming, Protocol, Relief, Reply};
 pub use budget::{ReceiveBudget, Reservation};
 pub use config::ReceiverConfig;
 pub use metrics::METRICS;

@@ -205,21 +205,16 @@ async fn serve(
         // Closed or broken before it said anything, or told to stop by then.
         Some(Ok(Err(_))) | None => return,
     };
+    let mut socket = Socket::new(stream, bytes, len, shared.handler.clone());
     let is_http2 = bytes == PREFACE;
     match entry {
-        Entry::Grpc if is_http2 => {
-            http2::serve(shared, Socket::new(stream, bytes, len), peer, Speaks::Grpc, shutdown).await;
-        }
-        Entry::Http if is_http2 => {
-            http2::serve(shared, Socket::new(stream, bytes, len), peer, Speaks::Both, shutdown).await;
-        }
-        Entry::Http => http1::serve(shared, Socket::new(stream, bytes, len), peer, shutdown).await,
+        Entry::Grpc if is_http2 => http2::serve(shared, socket, peer, Speaks::Grpc, shutdown).await,
+        Entry::Http if is_http2 => http2::serve(shared, socket, peer, Speaks::Both, shutdown).await,
+        Entry::Http => http1::serve(shared, socket, peer, shutdown).await,
         Entry::Grpc => {
             shared.stats.refuse(RefuseReason::Protocol);
-            let socket = Socket::new(stream, bytes, len);
             // The client may be sending a whole request.
             socket.link().linger();
-            let mut socket = socket;
             let farewell = async {
                 socket.write_all(NOT_GRPC).await?;
                 socket.shutdown().await

@@ -13,11 +13,16 @@ const COPY_BELOW: usize = 16 * 1024;
 /// for each allocation (128 KiB with glibc), and large enough to make a full HTTP/2 frame of 16 KiB.
 const SLAB_BYTES: usize = 64 * 1024;
 
+/// The first slab of a batch; each further one is as large as all copied before, up to [`SLAB_BYTES`]. A batch that is
+/// sealed by its age alone may hold a single small request, and must not cost a whole slab.
+const FIRST_SLAB_BYTES: usize = 4 * 1024;
+
 /// Concatenates chunks of one signal, in the order in which they are pushed.
 ///
 /// # Allocation
 ///
-/// One buffer of [`Merger::with_slab_bytes`] for each so many bytes copied, and the growing list of pieces.
+/// One buffer of at most [`Merger::with_slab_bytes`] for each so many bytes copied, and the growing list of pieces. The last
+/// buffer is cut to size when less than half of it is used.
 #[doc(alias = "process_batch_zero_copy")]
 pub struct Merger {
     signal: Signal,
@@ -28,6 +33,9 @@ pub struct Merger {
     copy_below: usize,
     /// The open slab; what it holds comes after all of `pieces`.
     slab: BytesMut,
+    /// Whether one of `pieces` is a part of the open slab's memory.
+    slab_is_shared: bool,
+    copied: usize,
     pieces: Vec<Bytes>,
 }
 
@@ -43,11 +51,14 @@ impl Merger {
             slab_bytes: SLAB_BYTES,
             copy_below: COPY_BELOW,
             slab: BytesMut::new(),
+            slab_is_shared: false,
+            copied: 0,
             pieces: Vec::new(),
         }
     }
 
-    /// Size of the buffers that small chunks are copied into, in bytes. Default 64 KiB.
+    /// Largest size of the buffers that small chunks are copied into, in bytes. Default 64 KiB; the first of a batch has
+    /// 4 KiB.
     ///
     /// A larger slab means fewer pieces to send and more memory held by a batch that stays small.
     #[must_use]
@@ -88,6 +99,7 @@ impl Merger {
             self.open_slab(bytes.len());
         }
         self.slab.extend_from_slice(bytes);
+        self.copied += bytes.len();
     }
 
     /// The end of the old slab stays unused rather than filled with half a chunk: a chunk in one piece is
@@ -95,8 +107,9 @@ impl Merger {
     #[cold]
     fn open_slab(&mut self, at_least: usize) {
         self.seal_slab();
-        let size = self.slab_bytes.max(at_least);
+        let size = self.copied.max(FIRST_SLAB_BYTES).min(self.slab_bytes).max(at_least);
         self.slab = BytesMut::with_capacity(size);
+        self.slab_is_shared = false;
         self.held += self.slab.capacity();
     }
 
@@ -105,6 +118,7 @@ impl Merger {
         if !self.slab.is_empty() {
             let piece = self.slab.split().freeze();
             self.pieces.push(piece);
+            self.slab_is_shared = true;
         }
     }
 
@@ -143,6 +157,12 @@ impl Merger {
     /// The batch.
     #[must_use]
     pub fn finish(mut self) -> Merged {
+        if !self.slab_is_shared && self.slab.len() < self.slab.capacity() / 2 {
+            // A batch may be held for long while its destination is away; what it does not use is not in any budget.
+            self.held -= self.slab.capacity();
+            self.slab = BytesMut::from(&self.slab[..]);
+            self.held += self.slab.capacity();
+        }
         self.seal_slab();
         Merged {
             signal: self.signal,

@@ -61,8 +61,8 @@ pub(crate) struct Pipelines {
     /// The OTLP clients by exporter name, for their status.
     pub(crate) clients: Vec<(String, Arc<Client>)>,
     pub(crate) debug: Option<DebugExporter>,
-    // Held so that the worker outlives the pipelines.
-    _worker: Arc<Worker>,
+    /// The thread on which they run.
+    pub(crate) worker: Arc<Worker>,
 }
 
 /// An OTLP client whose status is read from outside as well.
@@ -131,7 +131,7 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
             builder.build().map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;
         pipelines.push(built);
     }
-    Ok(Pipelines { pipelines, clients, debug, _worker: worker })
+    Ok(Pipelines { pipelines, clients, debug, worker })
 }
 
 fn signal(signal: config::Signal) -> Signal {

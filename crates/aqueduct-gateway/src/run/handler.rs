@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aqueduct::metrics::{DropReason, Settled};
 use aqueduct::pipeline::{Delivery, Intake, Refused};
-use aqueduct::receiver::{Accept, Answer, Incoming, Reply};
+use aqueduct::receiver::{Accept, Answer, Incoming, Relief, Reply};
 use aqueduct::wire::Signal;
 use aqueduct::wire::rpc::{Code, Status};
 
@@ -53,6 +53,11 @@ impl Handler {
 }
 
 impl Accept for Handler {
+    fn pressure(&self) -> Option<Relief> {
+        let pipelines = self.intakes.iter().filter_map(|intakes| intakes.first());
+        pipelines.filter_map(Intake::pressure).next().map(|relief| Box::pin(relief) as Relief)
+    }
+
     fn accept(&self, incoming: Incoming) -> Reply {
         let signal = incoming.chunk.signal();
         let Some(intake) = self.intake(signal) else {

@@ -128,8 +128,10 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     }
     let (stop, shutdown) = ShutdownTrigger::new();
     let debug = pipelines.debug.clone();
+    let worker = Arc::clone(&pipelines.worker);
     let status = Arc::new(GatewayStatus::new(pipelines, &doors, budget));
-    let workers = Workers::start(args.runtime, workers, doors, &shutdown).map_err(StartError::Worker)?;
+    let workers =
+        Workers::start(args.runtime, workers, doors, &shutdown, &worker).map_err(StartError::Worker)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     runtime.block_on(async {

@@ -4,9 +4,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use aqueduct::pipeline::Worker;
 use aqueduct::receiver::{Entry, Server, Shutdown};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -59,22 +59,33 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<StdListener> {
 
 /// The receiving threads.
 pub(crate) struct Workers {
-    threads: Vec<JoinHandle<()>>,
-    /// Each thread sends once when all of its connections have ended.
+    /// How many there are.
+    waiting: usize,
+    /// Each sends once when all of its connections have ended.
     ended: mpsc::Receiver<()>,
 }
 
 impl Workers {
-    /// Starts serving the doors on `count` threads.
+    /// Starts serving the doors on `count` threads; one alone shares the pipelines' thread. With a single core a second
+    /// thread would only take turns with the first, and hand memory over that is cold by then.
     pub(crate) fn start(
         kind: RuntimeKind,
         count: usize,
         doors: Vec<Door>,
         shutdown: &Shutdown,
+        pipelines: &Worker,
     ) -> io::Result<Self> {
         let doors = Arc::new(doors);
         let (tell, ended) = mpsc::channel();
-        let mut threads = Vec::new();
+        if kind == RuntimeKind::PerCore && count == 1 {
+            let shutdown = shutdown.clone();
+            pipelines.spawn(async move {
+                serve_all(&doors, &shutdown).await;
+                // The gateway may have stopped waiting.
+                let _ = tell.send(());
+            });
+            return Ok(Self { waiting: 1, ended });
+        }
         let runtimes = match kind {
             RuntimeKind::PerCore => count,
             RuntimeKind::Shared => 1,
@@ -87,18 +98,18 @@ impl Workers {
             let (doors, shutdown, tell) = (Arc::clone(&doors), shutdown.clone(), tell.clone());
             let serve = move || {
                 enter_worker(index);
-                serve_all(&runtime, &doors, &shutdown);
+                runtime.block_on(serve_all(&doors, &shutdown));
                 // The gateway may have stopped waiting.
                 let _ = tell.send(());
             };
-            threads.push(std::thread::Builder::new().name(format!("aqueduct-rx-{index}")).spawn(serve)?);
+            std::thread::Builder::new().name(format!("aqueduct-rx-{index}")).spawn(serve)?;
         }
-        Ok(Self { threads, ended })
+        Ok(Self { waiting: runtimes, ended })
     }
 
     /// Waits until every connection has ended; `false` when the deadline came first.
     pub(crate) fn wait(&self, deadline: Instant) -> bool {
-        let mut waiting = self.threads.len();
+        let mut waiting = self.waiting;
         while waiting > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.ended.recv_timeout(left.max(Duration::from_millis(1))) {
@@ -124,18 +135,16 @@ fn shared_runtime(threads: usize) -> io::Result<Runtime> {
         .build()
 }
 
-fn serve_all(runtime: &Runtime, doors: &[Door], shutdown: &Shutdown) {
-    runtime.block_on(async {
-        let mut serving = tokio::task::JoinSet::new();
-        for door in doors {
-            match door.listener.try_clone().and_then(TcpListener::from_std) {
-                Ok(listener) => {
-                    let (server, entry, shutdown) = (door.server.clone(), door.entry, shutdown.clone());
-                    serving.spawn(async move { server.serve(listener, entry, shutdown).await });
-                }
-                Err(error) => eprintln!("aqueduct: a worker cannot accept connections: {error}"),
+async fn serve_all(doors: &[Door], shutdown: &Shutdown) {
+    let mut serving = tokio::task::JoinSet::new();
+    for door in doors {
+        match door.listener.try_clone().and_then(TcpListener::from_std) {
+            Ok(listener) => {
+                let (server, entry, shutdown) = (door.server.clone(), door.entry, shutdown.clone());
+                serving.spawn(async move { server.serve(listener, entry, shutdown).await });
             }
+            Err(error) => eprintln!("aqueduct: a worker cannot accept connections: {error}"),
         }
-        while serving.join_next().await.is_some() {}
-    });
+    }
+    while serving.join_next().await.is_some() {}
 }

@@ -13,6 +13,7 @@ use aqueduct_pipeline::{
 use aqueduct_transport::{Failure, FailureKind, Outcome, Request, RetryPolicy};
 use aqueduct_wire::{Chunk, Signal};
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 /// No test waits this long unless it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +28,8 @@ pub(crate) enum Step {
     Refuse,
     Permanent,
     TooLarge,
+    /// Delivers when the test says so.
+    Wait(Arc<Notify>),
     /// Never answers.
     Hang,
     Panic,
@@ -108,6 +111,11 @@ impl Exporter for Scripted {
             };
             match step {
                 Step::Deliver => {
+                    delivered();
+                    Outcome::Delivered
+                }
+                Step::Wait(go) => {
+                    go.notified().await;
                     delivered();
                     Outcome::Delivered
                 }

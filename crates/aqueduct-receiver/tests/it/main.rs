@@ -11,5 +11,6 @@ mod interop;
 mod later;
 mod limits;
 mod poison;
+mod pressure;
 mod rig;
 mod shutdown;

@@ -1,8 +1,8 @@
 //! A server under test, raw clients, and requests.
 
 use aqueduct_receiver::{
-    Answer, Entry, Incoming, ReceiveBudget, ReceiverConfig, RefuseReason, Reply, Server, ShutdownTrigger,
-    StatsSnapshot,
+    Accept, Answer, Entry, Incoming, ReceiveBudget, ReceiverConfig, RefuseReason, Reply, Server,
+    ShutdownTrigger, StatsSnapshot,
 };
 use aqueduct_wire::Signal;
 use aqueduct_wire::grpc;
@@ -76,7 +76,18 @@ impl Rig {
             keep.lock().expect("no panic inside").push(incoming);
             reply
         };
-        let server = Server::new(config, ReceiveBudget::new(budget), Arc::new(handler));
+        Rig::handled(entry, config, budget, received, Arc::new(handler)).await
+    }
+
+    /// With a handler that is more than a closure; what it received is its own affair.
+    pub(crate) async fn handled(
+        entry: Entry,
+        config: ReceiverConfig,
+        budget: usize,
+        received: Arc<Mutex<Vec<Incoming>>>,
+        handler: Arc<dyn Accept>,
+    ) -> Rig {
+        let server = Server::new(config, ReceiveBudget::new(budget), handler);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("is bound");
         let (trigger, shutdown) = ShutdownTrigger::new();

@@ -18,10 +18,11 @@ fn order_and_counts_are_kept() {
     assert_eq!((merger.items(), merger.len()), ((0..14).sum(), expected.len()));
     let held = merger.held_bytes();
     let merged = merger.finish();
+    assert!(merged.held_bytes() <= held);
     assert_eq!(merged.to_bytes(), expected);
     assert_eq!(merged.pieces().concat(), expected);
     assert!(merged.pieces().iter().all(|piece| !piece.is_empty()));
-    assert_eq!((merged.items(), merged.len(), merged.held_bytes()), ((0..14).sum(), expected.len(), held));
+    assert_eq!((merged.items(), merged.len()), ((0..14).sum(), expected.len()));
 }
 
 /// What is large is kept by reference, and what is small does not pin the buffer that it is a slice of.
@@ -33,7 +34,7 @@ fn large_by_reference_small_by_copy() {
     merger.push(Chunk::from_valid(Signal::Traces, 1, large.clone()));
     merger.push(Chunk::from_valid(Signal::Traces, 1, read_buffer.slice(..100)));
     assert!(read_buffer.is_unique());
-    assert_eq!(merger.held_bytes(), 20_000 + 64 * 1024);
+    assert_eq!(merger.held_bytes(), 20_000 + 4 * 1024);
     let merged = merger.finish();
     assert_eq!(merged.pieces()[0].as_ptr(), large.as_ptr());
     let again = merged.clone();
@@ -50,6 +51,22 @@ fn a_slab_outlives_a_large_piece() {
     }
     assert_eq!(merger.held_bytes(), 1_000 + 10 * 100);
     assert_eq!(merger.finish().pieces().len(), 20);
+}
+
+/// Memory held follows the bytes of a batch, however few: batches wait while their destination is away, and a budget
+/// that counts bytes must not be exceeded by what surrounds them.
+#[test]
+fn a_small_batch_holds_little() {
+    for (chunks, size) in [(1, 10), (1, 400), (3, 1_000), (9, 3_000), (40, 5_000), (1_000, 300)] {
+        let mut merger = Merger::new(Signal::Traces);
+        for _ in 0..chunks {
+            merger.push(Chunk::from_valid(Signal::Traces, 1, vec![1; size].into()));
+        }
+        let merged = merger.finish();
+        let (held, len) = (merged.held_bytes(), merged.len());
+        assert!(held >= len && held <= 2 * len + 64, "{chunks} x {size}: {held} bytes held for {len}");
+        assert_eq!(merged.to_bytes(), vec![1; chunks * size]);
+    }
 }
 
 /// A chunk larger than the slab, but to be copied, gets a slab of its own size.
