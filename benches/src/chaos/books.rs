@@ -249,13 +249,13 @@ mod tests {
             "aqueduct_pipeline_walked_items{{{labels},stage=\"open\"}} {walked}
 aqueduct_pipeline_walked_items{{{labels},stage=\"queued\"}} 0
 aqueduct_pipeline_walked_items{{signal=\"traces\",destination=\"otlp/other\",stage=\"queued\"}} 70
-aqueduct_pipeline_held_items{{{labels}}} 0
+aqueduct_held_items{{{labels}}} 0
 aqueduct_pipeline_held_bytes{{{labels}}} 0
-aqueduct_pipeline_accepted_items_total{{{labels}}} 9
-aqueduct_pipeline_delivered_items_total{{{labels}}} 5
-aqueduct_pipeline_rejected_items_total{{{labels}}} 1
-aqueduct_pipeline_dropped_items_total{{{labels},reason=\"shutdown\"}} 3
-aqueduct_pipeline_dropped_items_total{{{labels},reason=\"leaked\"}} 0
+aqueduct_accepted_items_total{{{labels}}} 9
+aqueduct_delivered_items_total{{{labels}}} 5
+aqueduct_rejected_items_total{{{labels}}} 1
+aqueduct_dropped_items_total{{{labels},reason=\"shutdown\"}} 3
+aqueduct_dropped_items_total{{{labels},reason=\"leaked\"}} 0
 aqueduct_pipeline_retries_total{{{labels}}} 4
 "
         )

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::config::duration;
+
 /// A whole number within a range.
 pub(crate) fn count(
     range: RangeInclusive<usize>,
@@ -33,23 +35,15 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A duration with a unit: `200ms`, `5s`, `1.5s`, `2m`; at most a day.
+/// The longest duration on a command line.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A duration as in a configuration file: `200ms`, `5s`, `1m30s`; at most a day.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let scale = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("expected a duration with a unit, such as 200ms or 5s".to_owned()),
-    };
-    match number.parse::<f64>() {
-        Ok(number) if (0.0..=86_400.0).contains(&(number * scale)) => {
-            Ok(Duration::from_secs_f64(number * scale))
-        }
-        _ => Err("expected a duration from 0 to 24h, such as 200ms or 5s".to_owned()),
+    match duration::parse(text) {
+        Ok(value) if value <= DAY => Ok(value),
+        Ok(_) => Err("expected a duration from 0 to 24h".to_owned()),
+        Err(why) => Err(format!("expected {}; {why}", duration::EXPECTED)),
     }
 }
 

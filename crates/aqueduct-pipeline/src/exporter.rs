@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use aqueduct_transport::{Client, Outcome, Request};
 use aqueduct_wire::Merged;
@@ -34,5 +35,16 @@ impl Exporter for Client {
 
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
         Box::pin(Client::send(self, request))
+    }
+}
+
+/// So that whoever made an exporter can go on looking at it.
+impl<E: Exporter> Exporter for Arc<E> {
+    fn prepare(&self, batch: &Merged) -> Request {
+        E::prepare(self, batch)
+    }
+
+    fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+        E::send(self, request)
     }
 }

@@ -1,35 +1,15 @@
 //! The metrics of pipelines: their descriptions, and how a reading is written.
 
-use aqueduct_metrics::{Desc, DropReason, PrometheusText};
+use aqueduct_metrics::{Desc, PrometheusText};
 
 use crate::report::LaneStatus;
 
 const LANE: &[&str] = &["signal", "destination"];
 
-const ACCEPTED: Desc =
-    Desc::counter("aqueduct_pipeline_accepted_items_total", "{item}", "Items taken in for a destination.")
-        .with_attributes(LANE);
-const DELIVERED: Desc = Desc::counter(
-    "aqueduct_pipeline_delivered_items_total",
-    "{item}",
-    "Items that the destination confirmed.",
-)
-.with_attributes(LANE);
-const REJECTED: Desc = Desc::counter(
-    "aqueduct_pipeline_rejected_items_total",
-    "{item}",
-    "Items that the destination rejected in a partial success.",
-)
-.with_attributes(LANE);
-const DROPPED: Desc =
-    Desc::counter("aqueduct_pipeline_dropped_items_total", "{item}", "Items given up, by reason.")
-        .with_attributes(&["signal", "destination", "reason"]);
-const HELD: Desc =
-    Desc::gauge("aqueduct_pipeline_held_items", "{item}", "Items held, by the ledger.").with_attributes(LANE);
 const WALKED: Desc = Desc::gauge(
     "aqueduct_pipeline_walked_items",
     "{item}",
-    "Items held, counted by walking the stages; summed over stages it equals held_items at rest.",
+    "Items held, counted by walking the stages; summed over stages it equals aqueduct_held_items at rest.",
 )
 .with_attributes(&["signal", "destination", "stage"]);
 const HELD_BYTES: Desc =
@@ -71,20 +51,18 @@ const PAUSED: Desc = Desc::gauge(
 )
 .with_attributes(LANE);
 
-/// Every metric of this crate.
-pub const METRICS: &[Desc] = &[
-    ACCEPTED, DELIVERED, REJECTED, DROPPED, HELD, WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES,
-    SENT, PANICS, PAUSED,
-];
+/// The metrics of this crate; those of the ledgers are in [`aqueduct_metrics::METRICS`].
+pub const METRICS: &[Desc] =
+    &[WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, PAUSED];
 
-/// Writes the families of [`METRICS`] for these lanes, which may come from several pipelines.
+/// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines.
 pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
     type Reading = fn(&LaneStatus) -> u64;
-    let counters: [(&Desc, Reading); 11] = [
-        (&ACCEPTED, |lane| lane.ledger.accepted),
-        (&DELIVERED, |lane| lane.ledger.delivered),
-        (&REJECTED, |lane| lane.ledger.rejected),
-        (&HELD, |lane| lane.ledger.held()),
+    for lane in lanes {
+        let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
+        text.ledgers(&[(&labels, lane.ledger)]);
+    }
+    let counters: [(&Desc, Reading); 7] = [
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),
@@ -104,17 +82,6 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
     for lane in lanes {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         family.sample(&labels, lane.paused.unwrap_or_default().as_secs_f64());
-    }
-    let mut family = text.family(&DROPPED);
-    for lane in lanes {
-        for reason in DropReason::ALL {
-            let labels = [
-                ("signal", lane.signal.as_str()),
-                ("destination", &lane.destination),
-                ("reason", reason.as_str()),
-            ];
-            family.sample(&labels, lane.ledger.dropped(reason));
-        }
     }
     let mut family = text.family(&WALKED);
     for lane in lanes {

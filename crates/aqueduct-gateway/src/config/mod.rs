@@ -13,7 +13,7 @@
 
 mod address;
 mod components;
-mod duration;
+pub(crate) mod duration;
 mod env;
 mod errors;
 mod exporters;
@@ -37,9 +37,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 pub use address::Listen;
+pub use aqueduct::wire::Signal;
 pub use errors::{ConfigErrors, Finding};
 pub use exporters::{Compression, ExportProtocol, Exporter, ExporterKind, FileExporter, OtlpExporter};
-pub use pipelines::{Pipeline, Signal};
+pub use pipelines::Pipeline;
 pub use position::{Position, Setting};
 pub use processors::Batch;
 pub use queue::{Queue, Retry};

@@ -2,44 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use aqueduct::wire::Signal;
+
 use super::components::Defined;
 use super::errors::{Finding, Findings};
 use super::exporters::{Exporter, ExporterKind};
 use super::processors::{Batch, Processor};
 use super::read::{Field, Keys, Section, nearest, sorted};
 use super::receivers::Receiver;
-
-/// The kind of telemetry a pipeline carries.
-///
-/// Complete for OTLP 1.x without its development signals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// Spans.
-    Traces,
-    /// Data points.
-    Metrics,
-    /// Log records.
-    Logs,
-}
-
-impl Signal {
-    /// Every signal, in the order of [`Signal::index`].
-    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
-
-    /// The name in the file.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-            Self::Logs => "logs",
-        }
-    }
-
-    /// 0, 1 or 2: the place in arrays by signal.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]

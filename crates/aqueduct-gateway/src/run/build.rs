@@ -65,19 +65,6 @@ pub(crate) struct Pipelines {
     pub(crate) worker: Arc<Worker>,
 }
 
-/// An OTLP client whose status is read from outside as well.
-struct SharedClient(Arc<Client>);
-
-impl aqueduct::pipeline::Exporter for SharedClient {
-    fn prepare(&self, batch: &aqueduct::wire::Merged) -> transport::Request {
-        self.0.prepare(batch)
-    }
-
-    fn send<'a>(&'a self, request: &'a transport::Request) -> aqueduct::pipeline::Attempt<'a> {
-        Box::pin(self.0.send(request))
-    }
-}
-
 /// Builds the exporters and starts the pipelines; each has an open batch per receiving thread.
 pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pipelines, StartError> {
     let worker = Arc::new(Worker::start("aqueduct-pipe").map_err(StartError::Worker)?);
@@ -94,7 +81,7 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
                 let lane = LaneConfig::default()
                     .with_queue_bytes(otlp.queue.max_bytes)
                     .with_max_in_flight(otlp.queue.num_consumers as usize);
-                (Destination::new(&exporter.name, SharedClient(client), retry_policy(&otlp.retry)), lane)
+                (Destination::new(&exporter.name, client, retry_policy(&otlp.retry)), lane)
             }
             ExporterKind::Debug => {
                 let exporter_debug = debug.get_or_insert_with(DebugExporter::default).clone();
@@ -119,7 +106,7 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
         settings.batch = batch(pipeline.batch.as_ref());
         settings.shards = shards;
         let log = log.clone();
-        let mut builder = Pipeline::builder(signal(pipeline.signal))
+        let mut builder = Pipeline::builder(pipeline.signal)
             .config(settings)
             .worker(Arc::clone(&worker))
             .notices(move |signal, destination, notice| log.notice(signal, destination, notice));
@@ -132,10 +119,6 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
         pipelines.push(built);
     }
     Ok(Pipelines { pipelines, clients, debug, worker })
-}
-
-fn signal(signal: config::Signal) -> Signal {
-    Signal::ALL[signal.index()]
 }
 
 fn batch(batch: Option<&config::Batch>) -> BatchConfig {
@@ -236,9 +219,8 @@ fn handler(
 ) -> Handler {
     let intakes = Signal::ALL.map(|wanted| -> Vec<Intake> {
         let fed = config.pipelines.iter().zip(&pipelines.pipelines);
-        let mut fed = fed.filter(|(pipeline, _)| {
-            signal(pipeline.signal) == wanted && pipeline.receivers.contains(&receiver)
-        });
+        let mut fed =
+            fed.filter(|(pipeline, _)| pipeline.signal == wanted && pipeline.receivers.contains(&receiver));
         // The configuration allows at most one pipeline of a signal per receiver.
         fed.next().map_or_else(Vec::new, |(_, pipeline)| (0..workers).map(|_| pipeline.intake()).collect())
     });

@@ -18,10 +18,6 @@ use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status,
 const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.")
     .with_attributes(&["version"]);
 const UPTIME: Desc = Desc::gauge("aqueduct_process_uptime_seconds", "s", "Time since the start.");
-const CPU: Desc = Desc::counter("aqueduct_process_cpu_seconds_total", "s", "CPU time, user and system.");
-const RSS: Desc = Desc::gauge("aqueduct_process_resident_bytes", "By", "Memory in RAM.");
-const FDS: Desc = Desc::gauge("aqueduct_process_open_descriptors", "{descriptor}", "Open file descriptors.");
-const THREADS: Desc = Desc::gauge("aqueduct_process_threads", "{thread}", "Threads.");
 const BUDGET: Desc = Desc::gauge(
     "aqueduct_receiver_budget_used_bytes",
     "By",
@@ -106,10 +102,7 @@ impl Status for GatewayStatus {
         let resources = self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample();
         // Not every platform can tell; a scrape without these families says so.
         if let Ok(resources) = resources {
-            text.family(&CPU).sample(&[], resources.cpu.as_secs_f64());
-            text.family(&RSS).sample(&[], resources.rss_bytes);
-            text.family(&FDS).sample(&[], resources.open_fds);
-            text.family(&THREADS).sample(&[], resources.threads);
+            text.resources(&resources);
         }
         text.family(&BUDGET).sample(&[], self.budget.used() as u64);
         text.family(&BUDGET_CAPACITY).sample(&[], self.budget.capacity() as u64);

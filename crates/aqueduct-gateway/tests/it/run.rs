@@ -184,7 +184,7 @@ fn an_unreachable_exporter_is_visible_and_not_fatal() {
         assert!(ready.contains("\"connected\":false") && ready.contains("last_error"), "{ready}");
         let (_, metrics) = gateway.get("/metrics");
         assert!(
-            metrics.contains("aqueduct_pipeline_held_items{signal=\"traces\",destination=\"otlp\"} 3"),
+            metrics.contains("aqueduct_held_items{signal=\"traces\",destination=\"otlp\"} 3"),
             "{metrics}"
         );
         gateway.signal(Stop::TERM);
