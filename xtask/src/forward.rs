@@ -12,6 +12,8 @@ const PACKAGE: &str = "aqueduct-benches";
 pub(crate) const BENCH: &str = "bench";
 /// Its program for real clients.
 pub(crate) const INTEROP: &str = "interop";
+/// Its program that counts instructions.
+pub(crate) const INSTRUCTIONS: &str = "instructions";
 /// Its program for faults.
 pub(crate) const CHAOS: &str = "chaos";
 

@@ -13,6 +13,7 @@ mod failure;
 mod fixture;
 mod forward;
 mod help;
+mod loom;
 mod process;
 mod release;
 mod sources;
@@ -63,6 +64,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[SUITE]... [--case SUBSTR] [--quick] [--json]",
         purpose: "benchmarks against peers and a floor; without a suite all, rewriting docs/benchmarks.md",
         run: forward::bench,
+    },
+    Command {
+        name: "loom",
+        arguments: "[CRATE]... [-- ARGUMENT...]",
+        purpose: "the models of concurrent structures, under every interleaving that loom finds",
+        run: loom::run,
     },
     Command {
         name: "interop",

@@ -2,10 +2,13 @@
 
 mod aqueduct;
 mod batch;
+pub mod exec;
 mod gateway;
+pub mod lockfree;
 mod loopback;
 mod metrics;
 mod pipeline;
+pub mod pool;
 mod receiver;
 mod soak;
 mod targets;
@@ -25,6 +28,9 @@ pub const ALL: &[&Suite] = &[
     &batch::SUITE,
     &metrics::SUITE,
     &wire::SUITE,
+    &exec::SUITE,
+    &pool::SUITE,
+    &lockfree::SUITE,
 ];
 
 /// Minutes of load and overload; asked for by `--soak`.

@@ -76,3 +76,21 @@ fn declarations_are_sound() {
         }
     }
 }
+
+/// As [`wire`].
+#[test]
+fn exec() {
+    runs("exec");
+}
+
+/// As [`wire`].
+#[test]
+fn pool() {
+    runs("pool");
+}
+
+/// As [`wire`].
+#[test]
+fn lockfree() {
+    runs("lockfree");
+}

@@ -5,7 +5,8 @@
 //! L5  aqueduct (umbrella)          <- this crate
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
-//! L1  aqueduct-wire   aqueduct-metrics
+//! L1  aqueduct-exec   aqueduct-wire   aqueduct-metrics
+//! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
 //! Each layer is a crate that is useful alone, and a module here behind a feature of the same name. Depend on this
@@ -44,12 +45,17 @@
 //!
 //! | module | for |
 //! |---|---|
+//! | `pool` | buffers that freeze into `Bytes` and come back, fixed blocks, objects |
+//! | `lockfree` | queues between threads, a map for many readers, counters |
+//! | `exec` | a work-stealing pool of threads, CPU affinity, detection of forks |
 //! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json` |
 //! | `metrics` | the ledger and its receipts, drop reasons, Prometheus text, resource probe |
 //! | `batch` | when a batch is full, as a state machine |
 //! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off |
 //! | `receiver` | a server for OTLP over gRPC and HTTP |
 //! | `pipeline` | intake to settlement, with every item accounted for |
+//!
+//! The [`manual`] has a chapter for each layer that needs more than a page.
 //!
 //! # Guarantees
 //!
@@ -65,18 +71,29 @@
 //!
 //! # Features
 //!
-//! `pipeline` and `receiver` are on by default and bring in what they stand on. `wire`, `metrics`, `batch`,
+//! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `metrics`, `batch`,
 //! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `full`: everything.
+
+pub mod manual;
 
 #[cfg(feature = "batch")]
 #[doc(inline)]
 pub use aqueduct_batch as batch;
+#[cfg(feature = "exec")]
+#[doc(inline)]
+pub use aqueduct_exec as exec;
+#[cfg(feature = "lockfree")]
+#[doc(inline)]
+pub use aqueduct_lockfree as lockfree;
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use aqueduct_metrics as metrics;
 #[cfg(feature = "pipeline")]
 #[doc(inline)]
 pub use aqueduct_pipeline as pipeline;
+#[cfg(feature = "pool")]
+#[doc(inline)]
+pub use aqueduct_pool as pool;
 #[cfg(feature = "receiver")]
 #[doc(inline)]
 pub use aqueduct_receiver as receiver;

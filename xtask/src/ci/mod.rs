@@ -7,6 +7,7 @@
 mod demo;
 mod examples;
 mod lints;
+mod models;
 mod packages;
 mod programs;
 mod sanitizer;
@@ -59,7 +60,8 @@ const STEPS: &[Step] = &[
         run: lints::features,
     },
     Step { name: "examples", shows: "every example builds and runs", long: false, run: examples::run },
-    Step { name: "sanitizer", shows: "unsafe code under AddressSanitizer", long: false, run: sanitizer::run },
+    Step { name: "loom", shows: "models of concurrent structures", long: false, run: models::run },
+    Step { name: "sanitizer", shows: "unsafe code under ASan and TSan", long: false, run: sanitizer::run },
     Step {
         name: "package",
         shows: "cargo publish --dry-run of all crates",
@@ -74,6 +76,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "demo", shows: "the main job loses nothing", long: false, run: demo::run },
     Step { name: "bench", shows: "benchmarks run and are complete", long: false, run: programs::bench },
+    Step {
+        name: "instructions",
+        shows: "operations within their budgets",
+        long: false,
+        run: programs::instructions,
+    },
     Step { name: "chaos", shows: "faults under load, the short ones", long: false, run: programs::chaos },
     Step { name: "interop", shows: "real clients, field by field", long: false, run: programs::interop },
     Step { name: "chaos-all", shows: "faults under load, all", long: true, run: programs::chaos_all },

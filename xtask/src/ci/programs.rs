@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Done, LIMIT};
 use crate::failure::Result;
-use crate::forward::{BENCH, CHAOS, INTEROP, builds, built};
+use crate::forward::{BENCH, CHAOS, INSTRUCTIONS, INTEROP, builds, built};
 use crate::process::Log;
 use crate::workspace::Workspace;
 
@@ -19,6 +19,11 @@ pub(super) fn bench(workspace: &Workspace, log: &Log) -> Result<Done> {
 
 pub(super) fn bench_all(workspace: &Workspace, log: &Log) -> Result<Done> {
     program(workspace, log, BENCH, &[], FULL_LIMIT)
+}
+
+/// Needs valgrind, which `.ci/run` installs; without it the program says so.
+pub(super) fn instructions(workspace: &Workspace, log: &Log) -> Result<Done> {
+    program(workspace, log, INSTRUCTIONS, &[], LIMIT)
 }
 
 pub(super) fn interop(workspace: &Workspace, log: &Log) -> Result<Done> {

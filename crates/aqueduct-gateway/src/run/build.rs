@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct::batch::BatchConfig;
+use aqueduct::exec::AffinityError;
 use aqueduct::pipeline::{BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, Worker};
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
 use aqueduct::transport::{self, Client, ClientConfig, Jitter, RetryPolicy};
@@ -28,6 +29,7 @@ pub(crate) enum StartError {
     File { setting: Setting, error: io::Error },
     Pipeline { name: String, error: BuildError },
     Worker(io::Error),
+    Pin(AffinityError),
 }
 
 impl fmt::Display for StartError {
@@ -51,6 +53,7 @@ impl fmt::Display for StartError {
                 std::error::Error::source(error).map_or(Ok(()), |source| write!(f, ": {source}"))
             }
             StartError::Worker(error) => write!(f, "cannot start a thread: {error}"),
+            StartError::Pin(error) => write!(f, "--pin: {error}"),
         }
     }
 }

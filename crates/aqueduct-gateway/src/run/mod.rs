@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct::exec::{Affinity, CoreSet};
 use aqueduct::receiver::{ReceiveBudget, ShutdownTrigger};
 use tokio::net::TcpListener;
 
@@ -47,6 +48,9 @@ pub struct RunArgs {
     /// How these threads share the work.
     #[arg(long, value_enum, default_value_t = RuntimeKind::PerCore)]
     runtime: RuntimeKind,
+    /// Pin each receiving thread of `per-core` to a core of its own, in turn, among those that this process may use.
+    #[arg(long)]
+    pin: bool,
     /// Seconds that a stop may take to deliver what is held.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = parse_seconds)]
     drain_seconds: f64,
@@ -130,8 +134,10 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     let debug = pipelines.debug.clone();
     let worker = Arc::clone(&pipelines.worker);
     let status = Arc::new(GatewayStatus::new(pipelines, &doors, budget));
+    let pin = args.pin.then(|| CoreSet::allowed().and_then(Affinity::new)).transpose();
+    let pin = pin.map_err(StartError::Pin)?;
     let workers =
-        Workers::start(args.runtime, workers, doors, &shutdown, &worker).map_err(StartError::Worker)?;
+        Workers::start(args.runtime, workers, doors, &shutdown, &worker, pin).map_err(StartError::Worker)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     runtime.block_on(async {

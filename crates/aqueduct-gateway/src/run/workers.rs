@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use aqueduct::exec::Affinity;
 use aqueduct::pipeline::Worker;
 use aqueduct::receiver::{Entry, Server, Shutdown};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -74,12 +75,14 @@ impl Workers {
         doors: Vec<Door>,
         shutdown: &Shutdown,
         pipelines: &Worker,
+        pin: Option<Affinity>,
     ) -> io::Result<Self> {
         let doors = Arc::new(doors);
         let (tell, ended) = mpsc::channel();
         if kind == RuntimeKind::PerCore && count == 1 {
             let shutdown = shutdown.clone();
             pipelines.spawn(async move {
+                pin_to_next(pin.as_ref());
                 serve_all(&doors, &shutdown).await;
                 // The gateway may have stopped waiting.
                 let _ = tell.send(());
@@ -96,8 +99,11 @@ impl Workers {
                 RuntimeKind::Shared => shared_runtime(count)?,
             };
             let (doors, shutdown, tell) = (Arc::clone(&doors), shutdown.clone(), tell.clone());
+            // The threads of a shared runtime go where there is work.
+            let pin = pin.clone().filter(|_| kind == RuntimeKind::PerCore);
             let serve = move || {
                 enter_worker(index);
+                pin_to_next(pin.as_ref());
                 runtime.block_on(serve_all(&doors, &shutdown));
                 // The gateway may have stopped waiting.
                 let _ = tell.send(());
@@ -120,6 +126,13 @@ impl Workers {
             }
         }
         true
+    }
+}
+
+/// Pins the calling thread. That it cannot be is no reason not to serve.
+fn pin_to_next(pin: Option<&Affinity>) {
+    if let Some(Err(error)) = pin.map(Affinity::pin_current_thread) {
+        eprintln!("aqueduct: a receiving thread is not pinned: {error}");
     }
 }
 

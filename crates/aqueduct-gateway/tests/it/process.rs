@@ -62,9 +62,15 @@ impl Gateway {
     /// Starts with gRPC and HTTP doors and the admin endpoint on free ports. `receiver` and `exporter` are lines of
     /// the receiver's and the `otlp` exporter's settings.
     pub(crate) fn start(receiver: &str, exporter: &str) -> Self {
+        Self::start_with(&[], receiver, exporter)
+    }
+
+    /// As [`Gateway::start`], with further arguments of `aqueduct run`.
+    pub(crate) fn start_with(arguments: &[&str], receiver: &str, exporter: &str) -> Self {
         let file = ConfigFile::new(&configuration(receiver, exporter));
-        let mut process =
-            command(&file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut command = command(&file);
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the binary starts");
         let stderr = process.stderr.take().expect("piped");
         let (tell, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -103,6 +109,20 @@ impl Gateway {
                 return word;
             }
         }
+    }
+
+    /// The cores that the threads of this name may run on, a list such as `0-3` for each thread.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn cores_of(&self, thread: &str) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("it runs");
+        let statuses =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+        let named = statuses.filter(|status| status.lines().next().is_some_and(|name| name.contains(thread)));
+        let cores = |status: String| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            line.expect("Linux says so").trim().to_owned()
+        };
+        named.map(cores).collect()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

@@ -1,6 +1,6 @@
 //! `aqueduct run` from end to end, with scripted peers behind it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aqueduct::receiver::Answer;
 use aqueduct::transport::{Client, ClientConfig, Compression, Outcome, Protocol};
@@ -238,4 +238,41 @@ fn a_bad_configuration_ends_with_exit_code_2() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("endpiont") && message.contains("did you mean `endpoint`?"), "{message}");
+}
+
+/// Guards the ways in which threads can be laid out: one that receives and sends, several, pinned, a shared runtime. Each delivers.
+#[test]
+fn every_layout_of_threads_delivers() {
+    let layouts: [&[&str]; 4] = [
+        &["--workers", "1"],
+        &["--workers", "1", "--pin"],
+        &["--workers", "2", "--pin"],
+        &["--workers", "2", "--runtime", "shared"],
+    ];
+    for layout in layouts {
+        runtime().block_on(async {
+            let peer = ScriptedPeer::start().await.expect("free ports");
+            let gateway = Gateway::start_with(layout, "", &format!("endpoint: {}", peer.grpc_endpoint()));
+            #[cfg(target_os = "linux")]
+            if layout.contains(&"--pin") {
+                // One thread alone receives where the pipelines are.
+                let name = if layout[1] == "1" { "aqueduct-pipe" } else { "aqueduct-rx" };
+                // The threads name and pin themselves when they begin.
+                let pinned = |cores: &[String]| {
+                    cores.len().to_string() == layout[1]
+                        && cores.iter().all(|list| list.parse::<usize>().is_ok())
+                };
+                let start = Instant::now();
+                while !pinned(&gateway.cores_of(name)) {
+                    assert!(start.elapsed() < PATIENCE, "{layout:?}: {:?}", gateway.cores_of(name));
+                    tokio::task::yield_now().await;
+                }
+            }
+            let client = client(&gateway, Protocol::Grpc, Compression::None, PATIENCE);
+            let chunk = Generator::new(3).chunk(Signal::Traces, 10);
+            assert_eq!(send(&client, chunk).await, Outcome::Delivered, "{layout:?}");
+            let log = gateway.stop();
+            assert!(log.iter().any(|line| line.contains("everything was settled")), "{layout:?}: {log:#?}");
+        });
+    }
 }

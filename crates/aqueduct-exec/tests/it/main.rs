@@ -1,0 +1,18 @@
+//! The integration tests of `aqueduct-exec`.
+#![cfg(not(crossbeam_loom))]
+
+mod affinity;
+mod balance;
+mod cancel;
+mod forks;
+mod futures;
+mod join;
+mod linearizable;
+mod oracle;
+mod refusal;
+mod resize;
+mod shutdown;
+mod stress;
+mod tools;
+mod traps;
+mod values;

@@ -1,0 +1,79 @@
+//! The credit that all lanes share: how many items may still be pushed.
+//!
+//! Invariant: credit + grants not used + items in lanes = capacity, at rest; in between, what the consumer took and has not given back yet
+//! is missing. So the lanes never hold more than the capacity.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crossbeam_utils::{Backoff, CachePadded};
+
+use super::producer::EARLY;
+use crate::sync::atomic::AtomicUsize;
+
+/// A grant is at least this much, if there is as much: the line of the credit costs about 100 ns when another core has it, and near the end
+/// each producer would fetch it for every item.
+const LEAST: usize = 8;
+/// A grant is at most this much: 100 ns are then well below 1 ns an item, and a producer that stops keeps little from the others.
+const MOST: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Credit {
+    /// Taken by producers, given back by the consumer and by producers that end.
+    free: CachePadded<AtomicUsize>,
+    capacity: usize,
+    /// At most this much is granted in advance over all producers, about: half of the threshold that wakes.
+    advance: usize,
+}
+
+/// What a producer got.
+pub(super) struct Grant {
+    pub(super) items: usize,
+    /// The items that wait or may be pushed without asking, this grant included.
+    pub(super) used: usize,
+}
+
+impl Credit {
+    pub(super) fn new(capacity: usize, threshold: usize) -> Credit {
+        Credit { free: CachePadded::new(AtomicUsize::new(capacity)), capacity, advance: threshold / 2 }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Takes a share of what is free for one of `producers`: the less is free, the less, so that it does not lie idle with few.
+    pub(super) fn take(&self, producers: usize) -> Option<Grant> {
+        let producers = producers.max(1);
+        let sharers = 2 * producers;
+        // A producer asks while it still holds a little.
+        let most = (self.advance / producers).saturating_sub(EARLY as usize).clamp(1, MOST);
+        let backoff = Backoff::new();
+        // Relaxed: only a hint, confirmed by the exchange.
+        let mut free = self.free.load(Relaxed);
+        while free > 0 {
+            let items = (free / sharers).max(LEAST).min(most).clamp(1, free);
+            // Acquire: pairs with the release of `give`; who gets credit of items that were taken also sees the `head` behind them, and does
+            // not take the lane's memory for full. Relaxed on failure: a hint.
+            match self.free.compare_exchange_weak(free, free - items, Acquire, Relaxed) {
+                Ok(_) => return Some(Grant { items, used: self.capacity - (free - items) }),
+                Err(now) => {
+                    free = now;
+                    backoff.spin();
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn give(&self, items: usize) {
+        if items > 0 {
+            // Release: pairs with the acquire of `take`.
+            self.free.fetch_add(items, Release);
+        }
+    }
+
+    /// For prefetching.
+    pub(super) fn word(&self) -> *const AtomicUsize {
+        &*self.free
+    }
+}

@@ -1,0 +1,24 @@
+//! What went through.
+
+/// What went through a [`Lanes`](crate::Lanes) so far, over all producers that ever were: exact at rest.
+///
+/// While items move, each figure is true of some moment during the reading, and `accepted` is not behind the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LanesStats {
+    /// Items accepted. With `refused`, all that were offered.
+    pub accepted: u64,
+    /// Items refused, and given back: full or closed.
+    pub refused: u64,
+    /// Items that the consumer took.
+    pub taken: u64,
+    /// Items that waited when the consumer was dropped, and were dropped with it.
+    pub discarded: u64,
+}
+
+impl LanesStats {
+    /// Items accepted and neither taken nor discarded.
+    pub fn waiting(&self) -> usize {
+        self.accepted.saturating_sub(self.taken + self.discarded) as usize
+    }
+}

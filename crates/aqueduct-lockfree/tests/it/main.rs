@@ -1,0 +1,20 @@
+//! Integration tests of `aqueduct-lockfree`, one module per subject.
+
+#![cfg(not(crossbeam_loom))]
+
+mod census;
+mod counter;
+mod items;
+mod lanes;
+mod lanes_local;
+mod lanes_stress;
+mod lanes_wake;
+mod linearizability;
+mod map;
+mod map_concurrent;
+mod queue;
+mod queue_concurrent;
+mod ring;
+mod ring_history;
+mod ring_stress;
+mod traps;

@@ -1,0 +1,9 @@
+//! The manual: a chapter for each layer, on what it is for, how it is used well, and when something else is better. Modules without code; every example
+//! is compiled and run.
+
+#[cfg(feature = "pool")]
+pub mod memory;
+#[cfg(feature = "lockfree")]
+pub mod queues;
+#[cfg(feature = "exec")]
+pub mod threads;
