@@ -78,17 +78,16 @@ impl Books {
                 faults.push(format!("{name}: {} items are held at rest", account.held));
             }
             let figures = [
-                ("walked_items", 0),
-                ("held_items", account.held),
-                ("held_bytes", 0),
-                ("accepted_items_total", account.accepted),
-                ("delivered_items_total", account.delivered),
-                ("rejected_items_total", account.rejected),
-                ("dropped_items_total", account.dropped()),
+                ("aqueduct_pipeline_walked_items", 0),
+                ("aqueduct_held_items", account.held),
+                ("aqueduct_pipeline_held_bytes", 0),
+                ("aqueduct_accepted_items_total", account.accepted),
+                ("aqueduct_delivered_items_total", account.delivered),
+                ("aqueduct_rejected_items_total", account.rejected),
+                ("aqueduct_dropped_items_total", account.dropped()),
             ];
-            for (figure, expected) in figures {
-                let family = format!("aqueduct_pipeline_{figure}");
-                let found = metrics.sum(&family, account);
+            for (family, expected) in figures {
+                let found = metrics.sum(family, account);
                 if found != Some(expected) {
                     faults.push(format!("{name}: {family} is {found:?}, expected {expected}"));
                 }

@@ -83,6 +83,8 @@
 //!   one waits for ever.
 //! - crossbeam-deque cannot be model-checked. The pool's models run over a modelled deque; the real one is trusted, and tested against
 //!   `VecDeque`, for linearizability, and under stress.
+//! - A job that forks must end the child with `exec` or `_exit`: a child that returns goes on with the parent's queue.
+//! - A destructor of what a queued job owns must not join another job of the pool: when the pool stops, nobody runs that one.
 //! - No priorities, and no deadline for a job itself.
 //!
 //! # When not to use this crate

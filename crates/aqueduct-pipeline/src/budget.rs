@@ -13,9 +13,11 @@ const UNKNOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The drain rate is averaged over about this long.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
-/// Who waits for room under pressure waits no longer than this, and a destination that took nothing for so long is
-/// taken to be away. Well below the 10 s after which clients give up (`OTEL_EXPORTER_OTLP_TIMEOUT`).
+/// Who waits for room under pressure waits no longer than this, and a quick destination that took nothing for so long is
+/// taken to be away; a slow one is given twice the time between its last two answers, up to [`MOST_PATIENCE`]. Well below the 10 s after which clients give up (`OTEL_EXPORTER_OTLP_TIMEOUT`).
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_millis(500);
+/// See [`LONGEST_HOLD`].
+const MOST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A byte budget with a gauge of its drain rate.
 ///
@@ -33,8 +35,9 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 struct Drain {
     since: Option<Instant>,
-    /// When bytes last left.
+    /// When bytes last left, and how long before that the time before last.
     last: Option<Instant>,
+    gap: Duration,
     bytes: u64,
     /// Bytes a second over the last full window; zero before the first.
     rate: f64,
@@ -45,7 +48,7 @@ impl Budget {
         Self {
             limit,
             held: AtomicU64::new(0),
-            drain: Mutex::new(Drain { since: None, last: None, bytes: 0, rate: 0.0 }),
+            drain: Mutex::new(Drain { since: None, last: None, gap: Duration::ZERO, bytes: 0, rate: 0.0 }),
         }
     }
 
@@ -72,6 +75,7 @@ impl Budget {
         self.release(bytes);
         let Ok(mut drain) = self.drain.lock() else { return };
         let since = *drain.since.get_or_insert(now);
+        drain.gap = drain.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         drain.last = Some(now);
         drain.bytes += bytes;
         let elapsed = now.saturating_duration_since(since);
@@ -95,7 +99,7 @@ impl Budget {
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
-        self.held() >= self.limit / 2
+        self.held() > self.limit / 2
     }
 
     /// Whether half of the budget is held although bytes have left a moment ago: whoever sends is faster than the
@@ -105,7 +109,8 @@ impl Budget {
             && self.drain.lock().is_ok_and(|mut drain| {
                 // Before anything has left, the destination gets the benefit of the doubt once.
                 let last = *drain.last.get_or_insert(now);
-                now.saturating_duration_since(last) < LONGEST_HOLD
+                let patience = LONGEST_HOLD.max(2 * drain.gap).min(MOST_PATIENCE);
+                now.saturating_duration_since(last) < patience
             })
     }
 
@@ -169,12 +174,17 @@ mod tests {
         assert!(budget.try_reserve(600));
         assert!(budget.is_pressed(start), "a new destination is given time to answer");
         assert!(!budget.is_pressed(start + LONGEST_HOLD), "but not for ever");
-        let later = start + 2 * LONGEST_HOLD;
+        let later = start + LONGEST_HOLD / 4;
         budget.drained(50, later);
         assert!(budget.is_pressed(later));
         assert!(!budget.is_pressed(later + LONGEST_HOLD), "nothing leaves any more");
         budget.drained(51, later);
         assert!(!budget.is_pressed(later), "there is room");
+        assert!(budget.try_reserve(400));
+        budget.drained(1, later + Duration::from_secs(2));
+        let slow = later + Duration::from_secs(2);
+        assert!(budget.is_pressed(slow + Duration::from_secs(3)), "it answers, if slowly");
+        assert!(!budget.is_pressed(slow + Duration::from_secs(5)), "now it is away");
     }
 
     #[test]

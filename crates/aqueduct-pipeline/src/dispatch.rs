@@ -95,6 +95,7 @@ impl Dispatch {
         let (batch, content, again) = {
             let mut state = lane.state();
             let Some(mut held) = state.take_next() else { return };
+            lane.note_backlog(&state);
             held.attempts = held.attempts.saturating_add(1);
             let started = (held.id, held.content.clone(), held.attempts > 1);
             state.in_flight.insert(held.id, held);
@@ -183,6 +184,7 @@ impl Dispatch {
             let mut state = lane.state();
             state.settling = None;
             state.retry.push_back(held);
+            lane.note_backlog(&state);
             return;
         }
         lane.destination.failed(flight.started, flight.probe, after, now);
@@ -201,6 +203,7 @@ impl Dispatch {
             let mut state = self.lane.state();
             state.settling = None;
             state.retry.push_back(held);
+            self.lane.note_backlog(&state);
         }
     }
 
@@ -254,6 +257,7 @@ impl Dispatch {
             let retry = std::mem::take(&mut state.retry);
             let queue = std::mem::take(&mut state.queue);
             let flying = std::mem::take(&mut state.in_flight);
+            self.lane.note_backlog(&state);
             (retry.into_iter().chain(queue).collect::<Vec<_>>(), flying)
         };
         let now = Instant::now();

@@ -224,8 +224,8 @@ impl Intake {
         Ok(delivery)
     }
 
-    /// Back-pressure. When a lane holds half of its byte budget although its destination has taken something within
-    /// the last half second: a future that ends when the lane holds less, and after half a second at the latest. Reading on only then slows
+    /// Back-pressure. When a lane holds more than half of its byte budget and batches wait in it although its destination has taken something
+    /// lately (half a second; twice the time between its last two answers, up to five seconds, if it is slow): a future that ends when the lane holds less, and after half a second at the latest. Reading on only then slows
     /// clients down to what the destination takes, before any of them has to be refused. `None` when there is room,
     /// and when the destination takes nothing: waiting would not help.
     ///
@@ -241,7 +241,7 @@ impl Intake {
             .shared
             .lanes
             .iter()
-            .find(|lane| lane.budget.is_half_full() && lane.budget.is_pressed(Instant::now()))?;
+            .find(|lane| lane.budget.is_half_full() && lane.is_pressed(Instant::now()))?;
         let lane = Arc::clone(lane);
         Some(async move {
             // Out of time is out of patience: whoever waits goes on either way.

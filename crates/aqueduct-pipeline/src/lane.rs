@@ -5,7 +5,7 @@
 //! instant. The lane's task ([`crate::dispatch`]) alone moves batches on; intakes only append to `queue`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub(crate) struct Lane {
     settled: Condvar,
     /// Wakes who waits for the lane to be no longer pressed.
     relief: Notify,
+    /// Whether a sealed batch waits for its turn. Written under the state's lock, read without.
+    backlog: AtomicBool,
 }
 
 /// Plain counters: relaxed, they order nothing.
@@ -144,6 +146,7 @@ impl Lane {
             wake: Notify::new(),
             settled: Condvar::new(),
             relief: Notify::new(),
+            backlog: AtomicBool::new(false),
         }
     }
 
@@ -159,15 +162,30 @@ impl Lane {
         state.next_id += 1;
         let content = Content::Merged(merged);
         state.queue.push_back(Held { id, content, receipt, charged, sealed: now, attempts: 0 });
+        self.note_backlog(&state);
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// To be called after `queue` or `retry` has changed.
+    pub(crate) fn note_backlog(&self, state: &State) {
+        let waits = state.has_waiting();
+        if self.backlog.swap(waits, Ordering::Relaxed) && !waits {
+            self.relief.notify_waiters();
+        }
+    }
+
+    /// Whether senders are faster than the destination. Open batches and attempts under way alone are no sign of that: with many
+    /// threads they can be half of the budget while nothing waits.
+    pub(crate) fn is_pressed(&self, now: Instant) -> bool {
+        self.budget.is_half_full() && self.backlog.load(Ordering::Relaxed) && self.budget.is_pressed(now)
     }
 
     /// Gives back what a settled batch was charged.
     pub(crate) fn release(&self, charged: u64, now: Instant) {
         self.budget.drained(charged, now);
-        if !self.budget.is_pressed(now) {
-            // Costs a load when nobody waits.
+        if !self.is_pressed(now) {
+            // Its lock is what makes registering and then asking, as `relieved` does, safe with relaxed counters.
             self.relief.notify_waiters();
         }
     }
@@ -178,7 +196,7 @@ impl Lane {
             let mut relief = std::pin::pin!(self.relief.notified());
             // Registered before the question is asked, so that relief in between is not missed.
             relief.as_mut().enable();
-            if !self.budget.is_pressed(Instant::now()) {
+            if !self.is_pressed(Instant::now()) {
                 return;
             }
             relief.await;

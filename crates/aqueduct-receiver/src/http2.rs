@@ -147,7 +147,9 @@ impl Driver {
             progress |= self.work(cx);
             progress |= self.end_of_input();
             self.tally.publish();
-            if progress {
+            // After its turn the task returns even if there is more: it has been woken already.
+            let over = self.link.take_turn_over();
+            if progress && !over {
                 continue;
             }
             self.listen();

@@ -35,6 +35,8 @@ pub(crate) struct Link {
     hold_end: AtomicBool,
     /// The client may be sending what nobody will read. Written by the task.
     linger: AtomicBool,
+    /// Others are to have their turn before more is read. Written by the socket, cleared by the task.
+    turn_over: AtomicBool,
 }
 
 impl Link {
@@ -55,6 +57,11 @@ impl Link {
         self.hold_end.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether the task has to return before it reads on; it has been woken already.
+    pub(crate) fn take_turn_over(&self) -> bool {
+        self.turn_over.load(Ordering::Relaxed) && self.turn_over.swap(false, Ordering::Relaxed)
+    }
+
     pub(crate) fn linger(&self) {
         self.linger.store(true, Ordering::Relaxed);
     }
@@ -66,6 +73,8 @@ struct Gate {
     closed: Option<Relief>,
     /// Bytes read since the connection last let others have their turn.
     turn: usize,
+    /// Bytes that may be read after a wait before the handler is asked again.
+    free: usize,
 }
 
 /// After so many bytes a connection lets the other tasks of its thread go first. A socket that always has more would
@@ -82,12 +91,13 @@ impl Gate {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if self.closed.is_none() {
+        if self.closed.is_none() && self.free == 0 {
             self.closed = self.handler.pressure();
         }
         if let Some(relief) = &mut self.closed {
             ready!(relief.as_mut().poll(cx));
             self.closed = None;
+            self.free = TURN;
         }
         Poll::Ready(())
     }
@@ -116,7 +126,7 @@ pub(crate) const FIRST: usize = 24;
 impl Socket {
     /// `first` has `len` bytes of what the client sent.
     pub(crate) fn new(stream: TcpStream, first: [u8; FIRST], len: usize, handler: Arc<dyn Accept>) -> Socket {
-        let gate = Gate { handler, closed: None, turn: 0 };
+        let gate = Gate { handler, closed: None, turn: 0, free: 0 };
         Socket { stream, first, first_range: 0..len, link: Arc::default(), gate, lingering: None }
     }
 
@@ -136,12 +146,16 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         if !this.link.has_ended() {
+            if this.gate.turn >= TURN {
+                this.link.turn_over.store(true, Ordering::Relaxed);
+            }
             ready!(this.gate.poll_open(cx));
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
             let count = buf.filled().len() - before;
             if count > 0 {
                 this.gate.turn += count;
+                this.gate.free = this.gate.free.saturating_sub(count);
                 // Not a read-modify-write: only this socket writes it.
                 let read = this.link.read.load(Ordering::Relaxed);
                 this.link.read.store(read + count as u64, Ordering::Relaxed);

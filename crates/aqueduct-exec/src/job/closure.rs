@@ -108,6 +108,17 @@ where
         }
     }
 
+    /// How an entry ends whose work somebody else has taken.
+    fn without_work(stage: &Stage<F, T>) -> End {
+        let cancelled = matches!(
+            stage,
+            Stage::Running { cancelled: true, .. }
+                | Stage::Ended { result: Err(JobError::Cancelled) }
+                | Stage::Gone { cancelled: true }
+        );
+        if cancelled { End::Cancelled } else { End::Stale }
+    }
+
     /// What an entry that left its queue means for the books, whatever was in it.
     fn ran(end: End, by: By) -> Ran {
         Ran { end, settles: by == By::Entry, releases: false }
@@ -132,14 +143,8 @@ where
                 work
             }
             other => {
-                let cancelled = matches!(
-                    other,
-                    Stage::Running { cancelled: true, .. }
-                        | Stage::Ended { result: Err(JobError::Cancelled) }
-                        | Stage::Gone { cancelled: true }
-                );
                 body.stage = other;
-                return Self::ran(if cancelled { End::Cancelled } else { End::Stale }, by);
+                return Self::ran(Self::without_work(&body.stage), by);
             }
         };
         body.watch.start(clock);
@@ -157,7 +162,7 @@ where
     fn abandon(self: Arc<Self>) -> Ran {
         let end = match self.end(JobError::Abandoned) {
             Cancellation::Dropped => End::Abandoned,
-            Cancellation::Running | Cancellation::Finished => End::Stale,
+            Cancellation::Running | Cancellation::Finished => Self::without_work(&lock(&self.body).stage),
         };
         Self::ran(end, By::Entry)
     }

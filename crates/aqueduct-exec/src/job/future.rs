@@ -19,6 +19,7 @@ use super::{
     By, Cancellation, Clock, End, Entry, Finished, Job, JobTiming, Joinable, Origin, Owner, Ran, Stopwatch,
     Taken, Timed, caught, drop_quietly,
 };
+use crate::fork;
 use crate::pool::{JobError, Shared};
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -151,6 +152,24 @@ where
         } else {
             core.stage = Stage::Asleep(future);
             End::Pending
+        }
+    }
+}
+
+/// A future that nobody can wake, cancel or join any more: all its wakers and its handle are gone, before it was done.
+impl<F, T> Drop for FutureJob<F, T> {
+    fn drop(&mut self) {
+        let core = self.core.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let stage = std::mem::replace(&mut core.stage, Stage::Gone);
+        let over = matches!(stage, Stage::Ended(_) | Stage::Gone);
+        // In a child of a fork the locks may be held for ever, and the books are the parent's.
+        if !over && fork::generation() == self.shared.generation {
+            let (sleeper, releases) = (core.sleeper.take(), std::mem::take(&mut core.occupies));
+            drop_quietly(stage);
+            if let Some(sleeper) = sleeper {
+                self.shared.sleeping_futures().remove(sleeper);
+            }
+            self.shared.settle_outside(Ran { end: End::Abandoned, settles: true, releases });
         }
     }
 }

@@ -71,7 +71,8 @@ thread_local! {
 
 /// The bed of a thread that is no worker, and a waker for it.
 pub(crate) fn current() -> (Arc<Parker>, Waker) {
-    let parker = MINE.with(Arc::clone);
+    // In the destructors of a thread's locals it may be gone: then one for this wait alone.
+    let parker = MINE.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
     let waker = Waker::from(Arc::clone(&parker));
     (parker, waker)
 }

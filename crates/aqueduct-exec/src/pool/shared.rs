@@ -15,6 +15,7 @@
 //! Every accepted job is settled once. Settlements are read before acceptances, and each settlement makes its acceptance visible:
 //! equal sums mean that there was a moment between the two readings at which nothing was left.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -37,6 +38,11 @@ use crate::sync::{AtomicU8, AtomicUsize, Condvar, Mutex, Ordering, fence, lock};
 pub(super) const OPEN: u8 = 0;
 pub(super) const DRAINING: u8 = 1;
 pub(super) const STOPPED: u8 = 2;
+
+thread_local! {
+    /// The address of the pool that this thread is clearing, or 0.
+    static CLEARING: Cell<usize> = const { Cell::new(0) };
+}
 
 /// What belongs to a worker and is reached by others. It outlives the worker's thread, and serves the next one with the number.
 pub(crate) struct Slot {
@@ -172,7 +178,15 @@ impl Shared {
             match admitted {
                 Ok(_) => {
                     self.outside.accept(jobs);
-                    return Ok(());
+                    // Partner: the fence in `set_phase`. Who drains sees the acceptance, or we see that the pool drains.
+                    fence(Ordering::SeqCst);
+                    if self.phase() == OPEN {
+                        return Ok(());
+                    }
+                    self.waiting.fetch_sub(jobs, Ordering::Relaxed);
+                    self.outside.take_back(jobs);
+                    self.tell_if_draining();
+                    Refusal::ShutDown
                 }
                 Err(_) => Refusal::Full,
             }
@@ -248,10 +262,29 @@ impl Shared {
     }
 
     /// Abandons all jobs in all queues.
+    ///
+    /// What is dropped on the way may wake futures, which lands here again: then the call below on the stack goes on with them, so that a chain of
+    /// futures that wait for each other does not become a stack as deep.
     pub(super) fn clear(&self) {
-        let stealers = || self.slots().map(|slot| &slot.stealer);
-        while let Some(job) = self.injector.steal().or_else(|| stealers().find_map(Stealer::steal)) {
-            self.abandon(job);
+        self.clearing(|| {
+            let stealers = || self.slots().map(|slot| &slot.stealer);
+            while let Some(job) = self.injector.steal().or_else(|| stealers().find_map(Stealer::steal)) {
+                self.abandon(job);
+            }
+        });
+    }
+
+    /// Calls, unless this thread is clearing this pool already further down its stack.
+    fn clearing(&self, clear: impl FnOnce()) {
+        let me = std::ptr::from_ref(self) as usize;
+        match CLEARING.try_with(|clearing| clearing.replace(me)) {
+            Ok(before) => {
+                if before != me {
+                    clear();
+                }
+                let _ = CLEARING.try_with(|clearing| clearing.set(before));
+            }
+            Err(_) => clear(),
         }
     }
 
@@ -265,9 +298,13 @@ impl Shared {
 
     /// Abandons the futures that wait for something.
     pub(super) fn clear_sleeping_futures(&self) {
-        for job in self.sleeping_futures.close() {
-            self.settle_outside(job.abandon());
-        }
+        self.clearing(|| {
+            for job in self.sleeping_futures.close() {
+                self.settle_outside(job.abandon());
+            }
+        });
+        // What the others woke on their way out.
+        self.clear();
     }
 
     /// Whether every accepted job is settled; see the module.

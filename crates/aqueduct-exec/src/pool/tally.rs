@@ -104,6 +104,11 @@ impl OutsideTally {
         self.accepted.fetch_add(jobs as u64, Ordering::Relaxed);
     }
 
+    /// What was accepted is refused after all.
+    pub(super) fn take_back(&self, jobs: usize) {
+        self.accepted.fetch_sub(jobs as u64, Ordering::Relaxed);
+    }
+
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
     }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::handle::Home;
 use super::parker::Parker;
@@ -26,6 +26,8 @@ use crate::sync::thread_local;
 
 /// How many jobs may wait for jobs on one stack, before the next only waits. Half of the default stack leaves each 16 KiB.
 const NESTED: u64 = 64;
+/// How often a worker that is so deep looks whether the job waited for can go on.
+const DEEP: Duration = Duration::from_millis(1);
 /// As often as this the injector comes first. A prime, so that no rhythm of the jobs falls in with it.
 const INJECTOR_FIRST: u32 = 61;
 /// The most jobs taken at once from elsewhere, as many as crossbeam-deque takes of itself: enough to make the trip worth while, few
@@ -255,6 +257,8 @@ impl Local {
 
     /// Runs a job off a queue.
     fn execute(&self, job: Entry) {
+        // However the job was found: who runs one is no searcher, or pushers would rely on it while it runs.
+        self.stop_searching();
         let tally = self.tally();
         if job.leave() {
             self.shared.release();
@@ -294,8 +298,11 @@ impl Local {
                 self.help(other);
                 continue;
             }
-            if mine && self.claim(job) {
-                continue;
+            match if mine { self.claim(job) } else { End::Stale } {
+                End::Stale => {}
+                // It waits for something, perhaps for what only this worker can run: that comes first.
+                End::Pending if may_help => {}
+                _ => continue,
             }
             if may_help && let Some(other) = self.queue.pop().or_else(|| self.search()) {
                 self.help(other);
@@ -313,7 +320,9 @@ impl Local {
                 }
                 self.shared.idle.leave(self.index);
             } else {
-                self.parker.park(deadline);
+                // A future that is woken goes to a queue, and no worker may be left to come for it but this one, who may not search.
+                let soon = Instant::now() + DEEP;
+                self.parker.park(Some(deadline.map_or(soon, |deadline| deadline.min(soon))));
             }
         }
         self.stop_searching();
@@ -326,8 +335,8 @@ impl Local {
         self.execute(job);
     }
 
-    /// Runs the job itself, if it waits somewhere. Whether there was anything to run.
-    fn claim<T>(&self, job: &Arc<dyn Joinable<T>>) -> bool {
+    /// Runs the job itself, if it waits somewhere. `Stale` if there was nothing to run.
+    fn claim<T>(&self, job: &Arc<dyn Joinable<T>>) -> End {
         self.stop_searching();
         let tally = self.tally();
         add(&tally.depth, 1);
@@ -337,6 +346,6 @@ impl Local {
         if ran.releases {
             self.shared.release();
         }
-        ran.end != End::Stale
+        ran.end
     }
 }

@@ -10,6 +10,7 @@ mod join;
 mod linearizable;
 mod oracle;
 mod refusal;
+mod regressions;
 mod resize;
 mod shutdown;
 mod stress;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -67,8 +68,8 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts serving the doors on `count` threads; one alone shares the pipelines' thread. With a single core a second
-    /// thread would only take turns with the first, and hand memory over that is cold by then.
+    /// Starts serving the doors on `count` threads. With a single core one thread shares the pipelines': a second would only
+    /// take turns with the first, and hand memory over that is cold by then.
     pub(crate) fn start(
         kind: RuntimeKind,
         count: usize,
@@ -79,7 +80,8 @@ impl Workers {
     ) -> io::Result<Self> {
         let doors = Arc::new(doors);
         let (tell, ended) = mpsc::channel();
-        if kind == RuntimeKind::PerCore && count == 1 {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        if kind == RuntimeKind::PerCore && count == 1 && cores == 1 {
             let shutdown = shutdown.clone();
             pipelines.spawn(async move {
                 pin_to_next(pin.as_ref());

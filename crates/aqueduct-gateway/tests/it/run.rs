@@ -255,8 +255,9 @@ fn every_layout_of_threads_delivers() {
             let gateway = Gateway::start_with(layout, "", &format!("endpoint: {}", peer.grpc_endpoint()));
             #[cfg(target_os = "linux")]
             if layout.contains(&"--pin") {
-                // One thread alone receives where the pipelines are.
-                let name = if layout[1] == "1" { "aqueduct-pipe" } else { "aqueduct-rx" };
+                // On one core it receives where the pipelines are.
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+                let name = if layout[1] == "1" && cores == 1 { "aqueduct-pipe" } else { "aqueduct-rx" };
                 // The threads name and pin themselves when they begin.
                 let pinned = |cores: &[String]| {
                     cores.len().to_string() == layout[1]

@@ -165,7 +165,8 @@ impl<T> Consumer<T> {
         if !self.shared.is_closed() {
             return false;
         }
-        self.look_for_new_lanes();
+        // Under the lock, whatever the version: a producer that is made after this sees the closing.
+        self.copy_list();
         self.forget_ended();
         self.lanes.is_empty()
     }
@@ -204,7 +205,14 @@ impl<T> Consumer<T> {
         self.look_for_new_lanes();
         let enough = self.shared.wake.enough() as u64;
         let waiting: u64 = self.lanes.iter().map(|lane| lane.waiting()).sum();
-        waiting >= enough || self.shared.is_closed() || self.shared.wake.take_nudge()
+        waiting >= enough || self.ends(waiting) || self.shared.wake.take_nudge()
+    }
+
+    /// Whether the queue was closed and there is something to do about it: not if all that is left are producers that do nothing.
+    fn ends(&self, waiting: u64) -> bool {
+        // Relaxed: a hint, made fresh by the fence of `announce`.
+        let ended = |lane: &Arc<Lane<T>>| lane.write.done.load(Relaxed);
+        self.shared.is_closed() && (waiting > 0 || self.lanes.is_empty() || self.lanes.iter().any(ended))
     }
 
     fn look_for_new_lanes(&mut self) {

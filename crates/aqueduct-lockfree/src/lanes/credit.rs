@@ -20,6 +20,8 @@ const MOST: usize = 256;
 pub(super) struct Credit {
     /// Taken by producers, given back by the consumer and by producers that end.
     free: CachePadded<AtomicUsize>,
+    /// What producers were granted and, as far as they have said, have not used. Changed by producers when they ask and end.
+    lent: AtomicUsize,
     capacity: usize,
     /// At most this much is granted in advance over all producers, about: half of the threshold that wakes.
     advance: usize,
@@ -34,7 +36,12 @@ pub(super) struct Grant {
 
 impl Credit {
     pub(super) fn new(capacity: usize, threshold: usize) -> Credit {
-        Credit { free: CachePadded::new(AtomicUsize::new(capacity)), capacity, advance: threshold / 2 }
+        Credit {
+            free: CachePadded::new(AtomicUsize::new(capacity)),
+            lent: AtomicUsize::new(0),
+            capacity,
+            advance: threshold / 2,
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -42,11 +49,14 @@ impl Credit {
     }
 
     /// Takes a share of what is free for one of `producers`: the less is free, the less, so that it does not lie idle with few.
-    pub(super) fn take(&self, producers: usize) -> Option<Grant> {
+    pub(super) fn take(&self, producers: usize, spent: usize) -> Option<Grant> {
         let producers = producers.max(1);
         let sharers = 2 * producers;
         // A producer asks while it still holds a little.
-        let most = (self.advance / producers).saturating_sub(EARLY as usize).clamp(1, MOST);
+        // Relaxed: about how much is enough. Half of what is left, so that those who came first do not keep it all.
+        let lent = self.lent.fetch_sub(spent, Relaxed) - spent;
+        let left = self.advance.saturating_sub(lent) / 2;
+        let most = (self.advance / producers).saturating_sub(EARLY as usize).min(left).clamp(1, MOST);
         let backoff = Backoff::new();
         // Relaxed: only a hint, confirmed by the exchange.
         let mut free = self.free.load(Relaxed);
@@ -55,7 +65,10 @@ impl Credit {
             // Acquire: pairs with the release of `give`; who gets credit of items that were taken also sees the `head` behind them, and does
             // not take the lane's memory for full. Relaxed on failure: a hint.
             match self.free.compare_exchange_weak(free, free - items, Acquire, Relaxed) {
-                Ok(_) => return Some(Grant { items, used: self.capacity - (free - items) }),
+                Ok(_) => {
+                    self.lent.fetch_add(items, Relaxed);
+                    return Some(Grant { items, used: self.capacity - (free - items) });
+                }
                 Err(now) => {
                     free = now;
                     backoff.spin();
@@ -70,6 +83,11 @@ impl Credit {
             // Release: pairs with the acquire of `take`.
             self.free.fetch_add(items, Release);
         }
+    }
+
+    /// A producer ended.
+    pub(super) fn settle(&self, lent: usize) {
+        self.lent.fetch_sub(lent, Relaxed);
     }
 
     /// For prefetching.

@@ -102,14 +102,21 @@ fn push_slowly<T: Send + 'static>(shared: &Arc<Shared<T>>, item: T) -> Result<()
         Ok(Some(producer)) => producer,
         Ok(None) => match remember(shared) {
             Some(producer) => producer,
-            None => return Producer::new(shared.clone()).push(item),
+            None => return refuse(shared, item),
         },
         // The thread ends and its list is gone: a producer for this one item, handed over at once.
+        Err(_) if shared.is_closed() => return refuse(shared, item),
         Err(_) => return Producer::new(shared.clone()).push(item),
     };
     LAST.set(Last { id: shared.id(), producer });
     // SAFETY: as in `push`.
     unsafe { &*producer.cast::<Producer<T>>() }.push(item)
+}
+
+/// Without a lane: one would stay on the list until the consumer looks, and nobody may look any more.
+fn refuse<T>(shared: &Shared<T>, item: T) -> Result<(), PushError<T>> {
+    shared.refused_after_closing();
+    Err(PushError::Closed(item))
 }
 
 /// Makes the producer of this thread for a queue, and drops those of closed queues. `None` if the queue is closed itself.
@@ -128,6 +135,17 @@ fn remember<T: Send + 'static>(shared: &Arc<Shared<T>>) -> Option<*const ()> {
     });
     // Outside: this may drop items, whose destructors may push to any queue.
     drop(swept);
+    // One of them may have pushed to this very queue; a second producer would break the thread's order.
+    let found = MINE.with(|mine| {
+        mine.0
+            .borrow()
+            .iter()
+            .find(|entry| entry.id == shared.id())
+            .map(|entry| entry.producer.cast_const().cast::<()>())
+    });
+    if found.is_some() {
+        return found;
+    }
     let producer = Box::into_raw(Box::new(Producer::new(shared.clone())));
     MINE.with(|mine| mine.0.borrow_mut().push(Entry { id: shared.id(), producer }));
     Some(producer.cast_const().cast())

@@ -47,6 +47,8 @@ pub struct Producer<T> {
     segment: Cell<*mut Segment<T>>,
     /// The number of the first item that is not granted; not before `tail`.
     granted: Cell<u64>,
+    /// How much the credit takes this producer to hold: what it held when it last asked.
+    lent: Cell<u64>,
     /// The number of the first item that may still be in use in this segment; not before `tail`.
     room: Cell<u64>,
 }
@@ -67,6 +69,7 @@ impl<T> Producer<T> {
             mask: Cell::new(0),
             segment: Cell::new(segment),
             granted: Cell::new(0),
+            lent: Cell::new(0),
             room: Cell::new(0),
         };
         producer.enter(segment);
@@ -129,7 +132,7 @@ impl<T> Producer<T> {
         }
         let mut used = 0;
         if self.granted.get() - tail <= EARLY {
-            used = self.ask();
+            used = self.ask(tail);
             if tail == self.granted.get() {
                 // Relaxed, both: this side alone writes it; a counter.
                 let refused = self.lane.write.refused.load(Relaxed);
@@ -167,11 +170,14 @@ impl<T> Producer<T> {
     }
 
     /// Asks for more credit, and returns how much is in use then; zero if there was none.
-    fn ask(&self) -> usize {
+    fn ask(&self, tail: u64) -> usize {
+        let left = self.granted.get() - tail;
+        let spent = self.lent.replace(left) - left;
         // Relaxed: about how many is enough.
         let producers = self.shared.producers.load(Relaxed);
-        self.shared.credit.take(producers).map_or(0, |Grant { items, used }| {
+        self.shared.credit.take(producers, spent as usize).map_or(0, |Grant { items, used }| {
             self.granted.set(self.granted.get() + items as u64);
+            self.lent.set(left + items as u64);
             used
         })
     }
@@ -204,6 +210,7 @@ impl<T> Producer<T> {
     /// No item will follow.
     fn retire(&self, tail: u64) {
         let grant = self.granted.replace(tail) - tail;
+        self.shared.credit.settle(self.lent.replace(0) as usize);
         self.shared.retire(&self.lane, grant);
     }
 

@@ -111,6 +111,11 @@ impl<T> Shared<T> {
         if registry.consumer_gone {
             registry.forget(lane);
         }
+        drop(registry);
+        if self.is_closed() {
+            // A consumer may be waiting for the last producers.
+            self.wake.rouse_past_threshold();
+        }
     }
 
     pub(super) fn refused_after_closing(&self) {

@@ -269,7 +269,8 @@ where
             return Ok(&entry.value);
         }
         if self.shards.is_full() {
-            return Err(());
+            // Another thread may have taken the last place for this very key: its place is counted before the entry can be found, both under the lock.
+            return self.shards.find_locked(hash, &key, guard).map(|entry| &entry.value).ok_or(());
         }
         match self.shards.insert_absent(Box::new(Entry { hash, key, value: make() }), guard) {
             Ok(entry) | Err(Refused::Present(_, entry)) => Ok(&entry.value),

@@ -211,6 +211,19 @@ impl<K: Eq + Send + 'static, V: Send + 'static> Shards<K, V> {
         }
     }
 
+    /// The entry of a key, when no writer is at work on its shard.
+    #[cold]
+    pub(super) fn find_locked<'g>(
+        &'g self,
+        hash: u64,
+        key: &K,
+        _guard: &'g Guard,
+    ) -> Option<&'g Entry<K, V>> {
+        let place = self.lock(self.shard(hash)).locate(hash, key)?;
+        // SAFETY: in the table while the guard lives.
+        Some(unsafe { &*place.entry })
+    }
+
     /// Puts an entry in if its key is not there.
     pub(super) fn insert_absent<'g>(
         &'g self,

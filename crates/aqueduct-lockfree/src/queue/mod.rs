@@ -223,7 +223,9 @@ impl<T> Queue<T> {
         // Acquire: partner is the Release in `claim`. The tail's index is read after this one; equal, they say "empty" for the moment of that.
         let head = self.head.index.load(Ordering::Acquire);
         // SeqCst: partner is the SeqCst exchange in `reserve`; see "Sleeping" above.
-        head == self.tail.index.load(Ordering::SeqCst)
+        let tail = self.tail.index.load(Ordering::SeqCst);
+        // The second: the end of a lap has no slot.
+        head == tail || distance::<T>(head, tail) == 0
     }
 
     /// Whether there was an item at a moment during the call. Before pinning, because polling an empty queue should cost nothing; and without
@@ -286,12 +288,13 @@ impl<T> Queue<T> {
     #[cold]
     fn move_tail(&self, end: usize, segment: *mut Segment<T>, next: Box<Segment<T>>) {
         let next = Box::into_raw(next);
-        // SAFETY: the caller has yet to fill the last slot of the segment, so it is alive.
-        unsafe { (*segment).link(next) };
         // Release: partner is the Acquire load of `segment` in `reserve`.
         self.tail.segment.store(next, Ordering::Release);
         // SeqCst: releases what is above to the Acquire loads in `reserve`, and is read by `is_empty`.
         self.tail.index.store(end.wrapping_add(1), Ordering::SeqCst);
+        // Last: the head passes on by this link, and must not get ahead of the tail's index.
+        // SAFETY: the caller has yet to fill the last slot of the segment, so it is alive.
+        unsafe { (*segment).link(next) };
     }
 
     /// Takes 1 to `max` slots, all in one segment, for a consumer; `None` if the queue was empty.

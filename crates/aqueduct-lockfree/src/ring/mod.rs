@@ -161,7 +161,7 @@ impl<T> Ring<T> {
                         self.count_refusals(1);
                         return Err(PushError::Full(value));
                     }
-                    backoff.spin();
+                    backoff.snooze();
                 } else {
                     backoff.snooze();
                 }
@@ -198,7 +198,7 @@ impl<T> Ring<T> {
                     if self.is_empty_at(head) {
                         return None;
                     }
-                    backoff.spin();
+                    backoff.snooze();
                 } else {
                     backoff.snooze();
                 }

@@ -14,6 +14,7 @@ mod map;
 mod map_concurrent;
 mod queue;
 mod queue_concurrent;
+mod regressions;
 mod ring;
 mod ring_history;
 mod ring_stress;

@@ -184,6 +184,11 @@ impl Current {
         self.cache().ledger.0.count_returned();
     }
 
+    /// Gives all that this thread keeps of the pool to the allocator. Returns how many bytes that were.
+    pub(super) fn flush(&self) -> usize {
+        self.cache().flush()
+    }
+
     /// Takes from the rack, filling half of it from the depot if it is empty, and counts it.
     pub(super) fn take(&self, class: usize) -> Option<Memory> {
         let cache = self.cache();
@@ -229,7 +234,7 @@ impl LocalCache {
             UnsafeCell::new(Rack { limit: shared.rack_limit(class), rounds: [MaybeUninit::uninit(); ROUNDS] })
         };
         LocalCache {
-            epoch: Cell::new(shared.epoch()),
+            epoch: Cell::new(shared.epoch() & !1),
             ledger: shared.tallies().register(),
             racks: std::array::from_fn(rack),
             shared,
@@ -282,9 +287,15 @@ impl LocalCache {
     /// If the pool was trimmed since the last visit, gives everything to the allocator. Returns how many bytes that were.
     fn catch_up(&self) -> usize {
         let epoch = self.shared.epoch();
-        if self.epoch.replace(epoch) == epoch {
+        // Never with the bit of the closing: it may have come since `current` looked, and every operation has to see it from then on.
+        if self.epoch.replace(epoch & !1) == epoch {
             return 0;
         }
+        self.flush()
+    }
+
+    /// Gives everything to the allocator. Returns how many bytes that were.
+    fn flush(&self) -> usize {
         (0..CLASSES).map(|class| self.drain(class, ROUNDS).free(&self.shared, class)).sum()
     }
 

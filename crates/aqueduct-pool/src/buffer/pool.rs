@@ -102,7 +102,10 @@ impl BufferPool {
     #[doc(alias = "try_get")]
     #[inline]
     pub fn try_take(&self, capacity: usize) -> Result<PooledBuf, CapReached> {
-        let refused = || CapReached { asked: capacity_for(capacity), max_bytes: self.config().max_bytes };
+        let refused = || {
+            self.shared.count_refused();
+            CapReached { asked: capacity_for(capacity), max_bytes: self.config().max_bytes }
+        };
         Shared::take(&self.shared, capacity, Excess::Refuse).ok_or_else(refused)
     }
 

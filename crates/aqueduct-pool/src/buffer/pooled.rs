@@ -235,9 +235,14 @@ impl PooledBuf {
         let shared = ManuallyDrop::new(unsafe { Arc::from_raw(self.shared.as_ptr().cast_const()) });
         // Doubling keeps the sum of all moves below twice the final size.
         let ample = needed.max(self.capacity().saturating_mul(2).min(isize::MAX as usize / 2));
-        let bigger = Shared::take(&shared, ample, excess);
-        let bigger = bigger.or_else(|| Shared::take(&shared, needed, excess));
-        let refused = || CapReached { asked: capacity_for(needed), max_bytes: shared.config().max_bytes };
+        // Ample below the cap, or the least there; past the cap only the last time.
+        let bigger = Shared::take(&shared, ample, Excess::Refuse);
+        let bigger = bigger.or_else(|| Shared::take(&shared, needed, Excess::Refuse));
+        let bigger = bigger.or_else(|| Shared::take(&shared, ample, excess));
+        let refused = || {
+            shared.count_refused();
+            CapReached { asked: capacity_for(needed), max_bytes: shared.config().max_bytes }
+        };
         let mut bigger = bigger.ok_or_else(refused)?;
         debug_assert!(bigger.capacity() >= needed);
         // SAFETY: `bigger` has room for `len` bytes, and is other memory than ours, whose first `len` bytes are initialised.

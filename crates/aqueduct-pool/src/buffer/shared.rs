@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use super::config::BufferPoolConfig;
 use super::depot::Depot;
-use super::local::{self, ROUNDS};
+use super::local::{self, Current, ROUNDS};
 use super::memory::Memory;
 use super::pooled::PooledBuf;
 use super::size::{CLASSES, PLAIN, Shape, WIPE, bytes_of, capacity_for, class_of};
@@ -162,7 +162,7 @@ impl Shared {
         if let Some(memory) = idle {
             return Some((memory, Shape::of_class(class, wipe)));
         }
-        let (memory, shape) = if Shared::reserve(this, size) {
+        let (memory, shape) = if Shared::reserve(this, size, current.as_ref()) {
             let shape = if class < CLASSES { Shape::of_class(class, wipe) } else { Shape::plain(size, wipe) };
             (Shared::make(this, size), shape)
         } else {
@@ -241,7 +241,7 @@ impl Shared {
     }
 
     /// Makes sure that `size` more bytes fit below the cap, and counts them as owned. Idle memory of other classes gives way.
-    fn reserve(this: &Arc<Shared>, size: usize) -> bool {
+    fn reserve(this: &Arc<Shared>, size: usize, current: Option<&Current>) -> bool {
         if size > this.config.max_bytes {
             return false;
         }
@@ -258,7 +258,8 @@ impl Shared {
                 }
             }
         }
-        false
+        // At last what this thread keeps itself: otherwise its own magazines could make the pool refuse it for ever.
+        current.is_some_and(|current| current.flush() > 0 && this.try_reserve(size))
     }
 
     fn try_reserve(&self, size: usize) -> bool {
@@ -283,13 +284,17 @@ impl Shared {
 
     fn make_over_cap(this: &Arc<Shared>, size: usize, excess: Excess) -> Option<Memory> {
         if excess == Excess::Refuse {
-            this.books.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let before = this.books.0.bytes.fetch_add(size, Ordering::Relaxed);
         this.books.0.high_water_bytes.fetch_max(before.saturating_add(size), Ordering::Relaxed);
         this.books.0.over_cap.fetch_add(1, Ordering::Relaxed);
         Some(Shared::make(this, size))
+    }
+
+    /// Counts a call that was refused.
+    pub(super) fn count_refused(&self) {
+        self.books.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Gives memory to the allocator. Its strong count remains.

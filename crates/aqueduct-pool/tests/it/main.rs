@@ -10,6 +10,7 @@ mod linearizability;
 mod model;
 mod objects;
 mod panics;
+mod regressions;
 mod stress;
 mod threads;
 

@@ -1,9 +1,12 @@
 //! Back-pressure: a handler that asks for a pause.
 
-use crate::rig::{Call, Http1, PROTOBUF, Rig, config, post, request};
+use crate::rig::{Call, Http1, PROTOBUF, Rig, config, h2_client, post, request};
 use aqueduct_receiver::{Accept, Answer, Entry, Incoming, Relief, Reply};
 use aqueduct_wire::Signal;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use tokio::sync::{oneshot, watch};
 
 /// Accepts later, and is under pressure while the test says so.
@@ -115,5 +118,82 @@ async fn pressure_without_end_is_no_standstill() {
         Call::export(Signal::Traces, &large).send(&client).await.is_grpc_success();
     }
     drop(client);
+    rig.finish().await;
+}
+
+/// Guards the price of pressure: a wait lets a whole turn of 256 KiB through, however small the frames that it comes in. One read for each wait of half
+/// a second would be slower than any client's patience.
+#[tokio::test]
+async fn a_wait_lets_a_whole_turn_through() {
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+    impl Accept for Counting {
+        fn accept(&self, _: Incoming) -> Reply {
+            Answer::Accepted.into()
+        }
+        fn pressure(&self) -> Option<Relief> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Some(Box::pin(tokio::task::yield_now()))
+        }
+    }
+    let handler = Arc::new(Counting::default());
+    let rig = Rig::handled(Entry::Grpc, config(), 8 << 20, Arc::default(), handler.clone()).await;
+    let client = rig.h2().await;
+    let body = request(Signal::Traces, 15_000, 1);
+    assert!(body.len() > 1 << 20, "{}", body.len());
+    Call::export(Signal::Traces, &body).in_pieces(16 << 10).send(&client).await.is_grpc_success();
+    let waits = handler.0.load(Ordering::Relaxed);
+    assert!((4..=12).contains(&waits), "{waits} waits for {} bytes", body.len());
+    drop(client);
+    rig.finish().await;
+}
+
+/// Guards the other tasks of the thread: a connection with megabytes to read lets them have their turn after 256 KiB.
+#[tokio::test]
+async fn a_busy_connection_takes_turns() {
+    #[derive(Default)]
+    struct Turns {
+        ticks: AtomicUsize,
+        taken: Mutex<BTreeMap<usize, usize>>,
+    }
+    struct Handler(Arc<Turns>);
+    impl Accept for Handler {
+        fn accept(&self, incoming: Incoming) -> Reply {
+            let tick = self.0.ticks.load(Ordering::Relaxed);
+            *self.0.taken.lock().expect("no panic").entry(tick).or_default() += incoming.wire_bytes;
+            Answer::Accepted.into()
+        }
+    }
+    let turns = Arc::new(Turns::default());
+    let rig =
+        Rig::handled(Entry::Grpc, config(), 64 << 20, Arc::default(), Arc::new(Handler(turns.clone()))).await;
+    let counting = turns.clone();
+    // A task that is always ready.
+    let other = tokio::spawn(std::future::poll_fn(move |cx| -> Poll<()> {
+        counting.ticks.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let (addr, body) = (rig.addr, request(Signal::Traces, 1000, 1));
+    let (done, is_done) = oneshot::channel();
+    // The client has a thread of its own, so that there is always more to read.
+    let client = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = h2_client(addr).await;
+            let mut calls = tokio::task::JoinSet::new();
+            for _ in 0..200 {
+                let (client, call) = (client.clone(), Call::export(Signal::Traces, &body));
+                calls.spawn(async move { call.send(&client).await.is_grpc_success() });
+            }
+            calls.join_all().await;
+        });
+        let _ = done.send(());
+    });
+    is_done.await.expect("the client ends");
+    client.join().expect("every call succeeds");
+    other.abort();
+    let most = turns.taken.lock().expect("no panic").values().copied().max();
+    assert!(most.is_some_and(|most| most <= 1 << 20), "{most:?} bytes in one turn");
     rig.finish().await;
 }
