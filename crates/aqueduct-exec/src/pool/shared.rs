@@ -33,15 +33,21 @@ use super::worker;
 use crate::fork;
 use crate::job::{Entry, Ran};
 use crate::queue::{Injector, Stealer, WorkStealingQueue};
-use crate::sync::{AtomicU8, AtomicUsize, Condvar, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicU8, AtomicUsize, Condvar, Mutex, Ordering, fence, lock, thread_local};
 
 pub(super) const OPEN: u8 = 0;
 pub(super) const DRAINING: u8 = 1;
 pub(super) const STOPPED: u8 = 2;
 
+#[cfg(not(crossbeam_loom))]
 thread_local! {
     /// The address of the pool that this thread is clearing, or 0.
     static CLEARING: Cell<usize> = const { Cell::new(0) };
+}
+// The model's threads know no constants.
+#[cfg(crossbeam_loom)]
+thread_local! {
+    static CLEARING: Cell<usize> = Cell::new(0);
 }
 
 /// What belongs to a worker and is reached by others. It outlives the worker's thread, and serves the next one with the number.
