@@ -10,8 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aqueduct_exec::{Cancellation, JobError, Timing, WorkerPool, WorkerPoolConfig};
-use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
 
 /// With so many preemptions in a run, in addition to those where a thread blocks.
 fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
@@ -72,6 +72,31 @@ fn two_workers_overlook_nothing() {
         let first = pool.spawn(|| 1).unwrap();
         let second = pool.spawn(|| 2).unwrap();
         assert_eq!((first.join(), second.join()), (Ok(1), Ok(2)));
+        drop(pool);
+    });
+}
+
+/// Guards against a worker that counts as searching while it runs a job: the push that this job waits for would wake nobody.
+#[test]
+fn a_job_may_wait_for_one_that_is_pushed_later() {
+    model(1, || {
+        let pool = pool(2);
+        // Here the workers may fall asleep, and below one of them may be woken and begin, without a preemption.
+        loom::thread::yield_now();
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let opened = Arc::clone(&gate);
+        let first = pool.spawn(move || {
+            let mut open = opened.0.lock().unwrap();
+            while !*open {
+                open = opened.1.wait(open).unwrap();
+            }
+        });
+        loom::thread::yield_now();
+        let second = pool.spawn(move || {
+            *gate.0.lock().unwrap() = true;
+            gate.1.notify_all();
+        });
+        assert_eq!((first.unwrap().join(), second.unwrap().join()), (Ok(()), Ok(())));
         drop(pool);
     });
 }
