@@ -36,7 +36,8 @@ fn a_queues_length_was_absurd_while_a_segment_was_added() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(absurd.load(Ordering::Relaxed) <= 1000, "{absurd:?}");
+    // What passed through between the two reads of a length counts, and that may be much; near 2^64 it cannot be.
+    assert!(absurd.load(Ordering::Relaxed) <= 1 << 40, "{absurd:?}");
 }
 
 /// What idle producers had been granted was missing to a burst: up to three quarters of the capacity, where a quarter is documented.
