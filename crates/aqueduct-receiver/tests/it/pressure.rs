@@ -194,6 +194,7 @@ async fn a_busy_connection_takes_turns() {
     client.join().expect("every call succeeds");
     other.abort();
     let most = turns.taken.lock().expect("no panic").values().copied().max();
-    assert!(most.is_some_and(|most| most <= 1 << 20), "{most:?} bytes in one turn");
+    // A turn may complete bodies that earlier turns began. Without turns it was all that the connection's window holds, 4 MiB.
+    assert!(most.is_some_and(|most| most <= 2 << 20), "{most:?} bytes in one turn");
     rig.finish().await;
 }
