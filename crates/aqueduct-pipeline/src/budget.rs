@@ -102,16 +102,14 @@ impl Budget {
         self.held() > self.limit / 2
     }
 
-    /// Whether half of the budget is held although bytes have left a moment ago: whoever sends is faster than the
-    /// destination takes, and would do well to wait. A destination that takes nothing is not waited for.
-    pub(crate) fn is_pressed(&self, now: Instant) -> bool {
-        self.is_half_full()
-            && self.drain.lock().is_ok_and(|mut drain| {
-                // Before anything has left, the destination gets the benefit of the doubt once.
-                let last = *drain.last.get_or_insert(now);
-                let patience = LONGEST_HOLD.max(2 * drain.gap).min(MOST_PATIENCE);
-                now.saturating_duration_since(last) < patience
-            })
+    /// Whether bytes have left a moment ago, so that room is worth waiting for. A destination that takes nothing is not waited for.
+    pub(crate) fn has_drained_lately(&self, now: Instant) -> bool {
+        self.drain.lock().is_ok_and(|mut drain| {
+            // Before anything has left, the destination gets the benefit of the doubt once.
+            let last = *drain.last.get_or_insert(now);
+            let patience = LONGEST_HOLD.max(2 * drain.gap).min(MOST_PATIENCE);
+            now.saturating_duration_since(last) < patience
+        })
     }
 
     /// When a client that was refused `bytes` should come back: the time in which, at the measured drain rate, a
@@ -170,21 +168,22 @@ mod tests {
     #[test]
     fn pressure_is_for_destinations_that_answer() {
         let budget = Budget::new(1_000);
+        let pressed = |now| budget.is_half_full() && budget.has_drained_lately(now);
         let start = Instant::now();
         assert!(budget.try_reserve(600));
-        assert!(budget.is_pressed(start), "a new destination is given time to answer");
-        assert!(!budget.is_pressed(start + LONGEST_HOLD), "but not for ever");
+        assert!(pressed(start), "a new destination is given time to answer");
+        assert!(!pressed(start + LONGEST_HOLD), "but not for ever");
         let later = start + LONGEST_HOLD / 4;
         budget.drained(50, later);
-        assert!(budget.is_pressed(later));
-        assert!(!budget.is_pressed(later + LONGEST_HOLD), "nothing leaves any more");
+        assert!(pressed(later));
+        assert!(!pressed(later + LONGEST_HOLD), "nothing leaves any more");
         budget.drained(51, later);
-        assert!(!budget.is_pressed(later), "there is room");
+        assert!(!pressed(later), "there is room");
         assert!(budget.try_reserve(400));
         budget.drained(1, later + Duration::from_secs(2));
         let slow = later + Duration::from_secs(2);
-        assert!(budget.is_pressed(slow + Duration::from_secs(3)), "it answers, if slowly");
-        assert!(!budget.is_pressed(slow + Duration::from_secs(5)), "now it is away");
+        assert!(pressed(slow + Duration::from_secs(3)), "it answers, if slowly");
+        assert!(!pressed(slow + Duration::from_secs(5)), "now it is away");
     }
 
     #[test]

@@ -236,12 +236,7 @@ impl Intake {
     /// Dropping the future changes nothing.
     #[must_use = "the pressure goes on unless somebody waits"]
     pub fn pressure(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
-        // Asked far more often than there is pressure, so the clock is read last.
-        let lane = self
-            .shared
-            .lanes
-            .iter()
-            .find(|lane| lane.budget.is_half_full() && lane.is_pressed(Instant::now()))?;
+        let lane = self.shared.lanes.iter().find(|lane| lane.is_pressed())?;
         let lane = Arc::clone(lane);
         Some(async move {
             // Out of time is out of patience: whoever waits goes on either way.

@@ -177,14 +177,18 @@ impl Lane {
 
     /// Whether senders are faster than the destination. Open batches and attempts under way alone are no sign of that: with many
     /// threads they can be half of the budget while nothing waits.
-    pub(crate) fn is_pressed(&self, now: Instant) -> bool {
-        self.budget.is_half_full() && self.backlog.load(Ordering::Relaxed) && self.budget.is_pressed(now)
+    ///
+    /// Asked far more often than there is pressure, so the clock is read last.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.budget.is_half_full()
+            && self.backlog.load(Ordering::Relaxed)
+            && self.budget.has_drained_lately(Instant::now())
     }
 
     /// Gives back what a settled batch was charged.
     pub(crate) fn release(&self, charged: u64, now: Instant) {
         self.budget.drained(charged, now);
-        if !self.is_pressed(now) {
+        if !self.is_pressed() {
             // Its lock is what makes registering and then asking, as `relieved` does, safe with relaxed counters.
             self.relief.notify_waiters();
         }
@@ -196,7 +200,7 @@ impl Lane {
             let mut relief = std::pin::pin!(self.relief.notified());
             // Registered before the question is asked, so that relief in between is not missed.
             relief.as_mut().enable();
-            if !self.is_pressed(Instant::now()) {
+            if !self.is_pressed() {
                 return;
             }
             relief.await;

@@ -83,11 +83,12 @@ struct Gate {
 const TURN: usize = 256 * 1024;
 
 impl Gate {
-    /// Ready when a read may be made. After a wait one read is let through in any case, so that a handler which is always under
+    /// Ready when a read may be made. After a wait a whole turn is let through in any case, so that a handler which is always under
     /// pressure slows a connection down and does not stop it.
-    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_open(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<()> {
         if self.turn >= TURN {
             self.turn = 0;
+            link.turn_over.store(true, Ordering::Relaxed);
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -146,10 +147,7 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         if !this.link.has_ended() {
-            if this.gate.turn >= TURN {
-                this.link.turn_over.store(true, Ordering::Relaxed);
-            }
-            ready!(this.gate.poll_open(cx));
+            ready!(this.gate.poll_open(&this.link, cx));
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
             let count = buf.filled().len() - before;

@@ -13,9 +13,6 @@ pub(crate) struct Fifo(VecDeque<u64>);
 pub(crate) enum FifoOperation {
     /// Added.
     Push(u64),
-    /// Refused by a queue with this capacity, because it was full.
-    #[allow(dead_code, reason = "for bounded queues")]
-    Refused(usize),
     /// Taken, or nothing there.
     Pop(Option<u64>),
 }
@@ -29,7 +26,6 @@ impl Specification for Fifo {
                 self.0.push_back(item);
                 true
             }
-            FifoOperation::Refused(capacity) => self.0.len() >= capacity,
             FifoOperation::Pop(item) => self.0.pop_front() == item,
         }
     }
