@@ -104,30 +104,33 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitCod
         if wanted.is_empty() { long || !step.long } else { wanted.iter().any(|name| *name == step.name) }
     });
     let mut rows = Vec::new();
+    let mut ends = Vec::new();
     for step in chosen {
         println!("=== {}: {}", step.name, step.shows);
-        let row = run_step(workspace, step)?;
+        let (row, log) = run_step(workspace, step)?;
         println!("    {row}");
+        if matches!(row.verdict, Verdict::Failed(_)) {
+            println!("{}", log.tail(60));
+            ends.push(format!("--- {}\n{}\n", step.name, log.tail(6)));
+        }
         rows.push(row);
     }
-    print!("{}", table::render(&rows));
+    // Whoever sees only the last lines of a run should see why it failed.
+    print!("{}{}", ends.concat(), table::render(&rows));
     let failed = rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Runs a step, and after a failure shows the end of its log.
-fn run_step(workspace: &Workspace, step: &Step) -> Result<Row> {
+/// Runs a step; how it ended, and its log.
+fn run_step(workspace: &Workspace, step: &Step) -> Result<(Row, Log)> {
     let log = Log::create(workspace.target_dir().join("ci").join(step.name).with_extension("log"))?;
     let start = Instant::now();
     let verdict = match (step.run)(workspace, &log) {
         Ok(Done::Passed(note)) => Verdict::Passed(note),
         Ok(Done::Skipped(reason)) => Verdict::Skipped(reason),
-        Err(failure) => {
-            println!("{}", log.tail(60));
-            Verdict::Failed(failure.to_string())
-        }
+        Err(failure) => Verdict::Failed(failure.to_string()),
     };
-    Ok(Row { name: step.name, verdict, took: start.elapsed() })
+    Ok((Row { name: step.name, verdict, took: start.elapsed() }, log))
 }
 
 #[cfg(test)]
