@@ -1,8 +1,9 @@
 //! `aqueduct-metrics`: what accounting costs.
 
 use std::fmt::Write;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aqueduct_metrics::{Desc, LatencyHistogram, Ledger, PrometheusText, ResourceProbe};
 use hdrhistogram::Histogram;
@@ -14,9 +15,10 @@ use crate::harness::{Declared, Run, Suite};
 pub(super) const SUITE: Suite = Suite {
     name: "metrics",
     about: "A receipt's life is one accept and one settlement; the peer adds to one atomic counter at each end, which counts \
-            but can prove nothing. The histogram stands beside hdrhistogram used directly, the text beside `write!`.",
+            but can prove nothing. `on two threads` is what one arrival costs each of two intake threads. The histogram stands beside hdrhistogram used directly, the text beside `write!`.",
     rows: &[
         Declared::lower("receipt: accept and settle", "ns").against("two atomic additions").bar("ours<=100"),
+        Declared::lower(CONTENDED, "ns").against("one atomic addition").bar("ratio<=0.5"),
         Declared::lower("receipt: accept, split in two, settle both", "ns"),
         Declared::lower("ledger: snapshot", "ns"),
         Declared::lower("histogram: record", "ns").against("hdrhistogram").bar("ratio<=1.5"),
@@ -25,6 +27,8 @@ pub(super) const SUITE: Suite = Suite {
     ],
     measure,
 };
+
+const CONTENDED: &str = "ledger: accept, on two threads";
 
 const DESC: Desc = Desc::counter("aqueduct_accepted_items_total", "{item}", "Items accepted.")
     .with_attributes(&["pipeline"]);
@@ -37,6 +41,22 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
         delivered.fetch_add(1, Ordering::Relaxed)
     };
     run.compare("receipt: accept and settle", 1, || ledger.accept(1).delivered(), count)?;
+    if run.wants(CONTENDED) {
+        let arrivals = run.effort().pick(100, 200_000, 1_000_000);
+        let rounds = run.effort().pick(1, 5, 15);
+        let ours = || {
+            Ok(on_two_threads(arrivals, &|| {
+                // Of no items, so that the receipts need no settling: what is added makes no difference to the cost.
+                let _ = std::hint::black_box(ledger.accept(0));
+            }))
+        };
+        let theirs = || {
+            Ok(on_two_threads(arrivals, &|| {
+                accepted.fetch_add(1, Ordering::Relaxed);
+            }))
+        };
+        run.alternate(CONTENDED, rounds, ours, theirs)?;
+    }
     let split = || {
         let mut receipt = ledger.accept(2);
         receipt.split(1).delivered();
@@ -79,4 +99,21 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
 
     let mut probe = ResourceProbe::new();
     run.alone("resource probe: sample", 1, || probe.sample())
+}
+
+/// Nanoseconds for each call, when two threads make so many each at the same time.
+fn on_two_threads(calls: u64, call: &(dyn Fn() + Sync)) -> f64 {
+    let start = Barrier::new(2);
+    let thread = || {
+        start.wait();
+        let begun = Instant::now();
+        (0..calls).for_each(|_| call());
+        begun.elapsed().as_nanos() as f64 / calls as f64
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(thread);
+        let mine = thread();
+        // A panic there would have been one here: the calls are the same.
+        other.join().map_or(mine, |theirs| (mine + theirs) / 2.0)
+    })
 }

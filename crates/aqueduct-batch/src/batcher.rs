@@ -50,11 +50,13 @@ impl Weight {
 /// It owns no clock, no thread and no channel: time is an argument, sealed batches are return values. See the
 /// [crate documentation](crate) for a driver.
 ///
-/// `B` is whatever joins `T`s: a `Vec<T>`, or a buffer that copies them. It is made by [`Default`] when a batch is opened.
+/// `B` is whatever joins `T`s: a `Vec<T>`, or a buffer that copies them. It is made when a batch is opened, by [`Default`] or by a function
+/// `M` of the user's ([`Batcher::with_maker`]), which may take it from a pool.
 #[doc(alias = "BatchProcessor")]
-pub struct Batcher<T, B = Vec<T>> {
+pub struct Batcher<T, B = Vec<T>, M = fn() -> B> {
     config: BatchConfig,
     open: Option<Open<B>>,
+    make: M,
     /// `T` goes through `offer` into `B`; the machine never holds one.
     offers: PhantomData<fn(T)>,
 }
@@ -76,7 +78,31 @@ where
 {
     /// An empty machine. Every configuration works; see [`BatchConfig::validate`] for those that make sense.
     pub fn new(config: BatchConfig) -> Self {
-        Batcher { config, open: None, offers: PhantomData }
+        Batcher::with_maker(config, B::default)
+    }
+}
+
+impl<T, B, M> Batcher<T, B, M>
+where
+    B: Extend<T>,
+    M: FnMut() -> B,
+{
+    /// An empty machine like [`Batcher::new`], whose batches are made by a function: for batches that need something to begin with, such
+    /// as a pool to take memory from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use aqueduct_batch::{BatchConfig, Batcher, Weight};
+    ///
+    /// let make = || Vec::with_capacity(100);
+    /// let mut batcher: Batcher<u32, Vec<u32>, _> = Batcher::with_maker(BatchConfig::default(), make);
+    /// let _ = batcher.offer(7, Weight::new(1, 4), Instant::now());
+    /// assert_eq!(batcher.flush().expect("one item").batch.capacity(), 100);
+    /// ```
+    pub fn with_maker(config: BatchConfig, make: M) -> Self {
+        Batcher { config, open: None, make, offers: PhantomData }
     }
 
     /// Adds an item and returns what that sealed, oldest first.
@@ -97,7 +123,7 @@ where
             None => None,
         };
         let open = self.open.get_or_insert_with(|| Open {
-            batch: B::default(),
+            batch: (self.make)(),
             weight: Weight::default(),
             fill: 0,
             opened: now,
@@ -191,7 +217,7 @@ where
     }
 }
 
-impl<T, B> fmt::Debug for Batcher<T, B> {
+impl<T, B, M> fmt::Debug for Batcher<T, B, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Batcher");
         out.field("config", &self.config);

@@ -6,7 +6,8 @@
 //! L4  aqueduct-opentelemetry
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch   aqueduct-transport   aqueduct-receiver
-//! L1  aqueduct-wire   [aqueduct-metrics]
+//! L1  aqueduct-exec   aqueduct-wire  [aqueduct-metrics]
+//! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
 //! # The problem

@@ -48,11 +48,19 @@ pub struct PipelineConfig {
     pub shards: usize,
     /// How long dropping a pipeline that was not shut down may take to deliver what it holds. Default 5 s.
     pub drop_deadline: Duration,
+    /// Bytes of memory that the pipeline's own pool of slabs may own; of no effect with [`Builder::slabs`](crate::Builder::slabs). Default 16 MiB; 0 keeps
+    /// nothing.
+    pub slab_pool_bytes: usize,
 }
 
 impl Default for PipelineConfig {
     fn default() -> Self {
-        Self { batch: BatchConfig::default(), shards: 1, drop_deadline: Duration::from_secs(5) }
+        Self {
+            batch: BatchConfig::default(),
+            shards: 1,
+            drop_deadline: Duration::from_secs(5),
+            slab_pool_bytes: 16 << 20,
+        }
     }
 }
 

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::JobError;
 use aqueduct_metrics::DropReason;
-use aqueduct_transport::{Failure, FailureKind, Outcome, Turn};
+use aqueduct_transport::{Failure, FailureKind, Outcome, Request, Turn};
+use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::lane::{Content, Counts, Held, Lane, Phase};
@@ -17,6 +19,10 @@ use crate::notice::{Notice, NoticeHandler};
 
 /// When to ask a pause clock again whose answer is not understood.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// From this size on batches are prepared by worker threads: compressing this much takes a quarter of a millisecond and more, handing it over
+/// some microseconds.
+const OFFLOAD_BYTES: usize = 64 * 1024;
 
 /// What the task remembers of an attempt under way.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +32,7 @@ struct Flight {
     probe: bool,
 }
 
-type Landing = (Arc<aqueduct_transport::Request>, Outcome);
+type Landing = (Arc<Request>, Outcome);
 
 /// Runs a lane until it is told to end. Spawned once per lane, on the worker.
 pub(crate) async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
@@ -277,12 +283,32 @@ fn cause_of(failure: &Failure) -> (&'static str, String) {
 
 /// One attempt; the first one prepares (compresses) the batch.
 async fn attempt(lane: Arc<Lane>, content: Content) -> Landing {
-    let exporter = lane.destination.exporter();
     let request = match content {
         Content::Prepared(request) => request,
-        Content::Merged(merged) => Arc::new(exporter.prepare(&merged)),
+        Content::Merged(merged) => prepare(&lane, merged).await,
     };
     Counts::add(&lane.counts.sent_bytes, request.len() as u64);
-    let outcome = exporter.send(&request).await;
+    let outcome = lane.destination.exporter().send(&request).await;
     (request, outcome)
+}
+
+/// Prepares a batch: a large one on a worker thread if there are any, because compressing it holds up every other lane of the pipeline's thread.
+async fn prepare(lane: &Arc<Lane>, merged: Merged) -> Arc<Request> {
+    let Some(workers) = lane.offload.as_ref().filter(|_| merged.len() >= OFFLOAD_BYTES) else {
+        return Arc::new(lane.destination.exporter().prepare(&merged));
+    };
+    let again = merged.clone();
+    let there = Arc::clone(lane);
+    let job = match workers.spawn(move || Arc::new(there.destination.exporter().prepare(&merged))) {
+        Ok(job) => job.await,
+        // They have too much to do, or have stopped: then it is done here.
+        Err(refused) => return refused.into_inner()(),
+    };
+    match job {
+        Ok(request) => request,
+        // As if it had been called here: the attempt is lost, and counted, and not the batch.
+        Err(JobError::Panicked(message)) => std::panic::resume_unwind(Box::new(message)),
+        // They stopped before they came to it.
+        Err(_) => Arc::new(lane.destination.exporter().prepare(&again)),
+    }
 }

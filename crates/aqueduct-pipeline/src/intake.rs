@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
+use aqueduct_batch::{Batcher, Sealed, Weight};
+use aqueduct_exec::fork;
+use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
 
 use crate::acknowledge::{Delivery, Fanout};
 use crate::budget::LONGEST_HOLD;
+use crate::config::PipelineConfig;
 use crate::lane::Lane;
 use crate::parcel::{OpenBatch, Parcel, Receipts};
 
@@ -27,6 +30,8 @@ pub enum Refused {
     Closed,
     /// The chunk is of another signal than the pipeline.
     WrongSignal,
+    /// The pipeline belongs to the process that this one was forked from. Nothing sends here: build a pipeline in the child.
+    Forked,
 }
 
 impl std::fmt::Display for Refused {
@@ -37,6 +42,9 @@ impl std::fmt::Display for Refused {
             }
             Refused::Closed => f.write_str("the pipeline is shutting down"),
             Refused::WrongSignal => f.write_str("the chunk is of another signal than the pipeline"),
+            Refused::Forked => {
+                f.write_str("the pipeline was built before this process was forked; build one in the child")
+            }
         }
     }
 }
@@ -59,6 +67,15 @@ impl Clone for Intake {
     }
 }
 
+impl Drop for Intake {
+    fn drop(&mut self) {
+        if self.shared.was_forked() {
+            // As a pipeline in a child: abandoned, in case this is the last reference.
+            std::mem::forget(Arc::clone(&self.shared));
+        }
+    }
+}
+
 /// What intakes, the sealer and the pipeline's handle share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -71,29 +88,51 @@ pub(crate) struct Shared {
     /// per batch.
     armed: AtomicBool,
     wake_sealer: Notify,
+    /// [`fork::generation`] of the process in which the worker runs.
+    generation: u64,
 }
+
+/// Makes an open batch; called once per batch.
+type MakeBatch = Box<dyn FnMut() -> OpenBatch + Send>;
 
 #[derive(Debug)]
 struct Shard {
-    batcher: Batcher<Parcel, OpenBatch>,
+    batcher: Batcher<Parcel, OpenBatch, MakeBatch>,
     closed: bool,
 }
 
 impl Shared {
-    pub(crate) fn new(signal: Signal, batch: &BatchConfig, shards: usize, lanes: Vec<Arc<Lane>>) -> Self {
-        let shard = || Mutex::new(Shard { batcher: Batcher::new(batch.clone()), closed: false });
+    pub(crate) fn new(
+        signal: Signal,
+        config: &PipelineConfig,
+        slabs: &BufferPool,
+        lanes: Vec<Arc<Lane>>,
+    ) -> Self {
+        let shard = || {
+            let slabs = slabs.clone();
+            let make: MakeBatch = Box::new(move || OpenBatch::new(slabs.clone()));
+            Mutex::new(Shard { batcher: Batcher::with_maker(config.batch.clone(), make), closed: false })
+        };
         Self {
             signal,
             lanes,
-            shards: (0..shards.max(1)).map(|_| shard()).collect(),
+            shards: (0..config.shards.max(1)).map(|_| shard()).collect(),
             next_shard: AtomicUsize::new(0),
             armed: AtomicBool::new(false),
             wake_sealer: Notify::new(),
+            generation: fork::generation(),
         }
     }
 
     pub(crate) fn signal(&self) -> Signal {
         self.signal
+    }
+
+    /// Whether this is another process than the one that built the pipeline. Then its threads do not exist and its locks may be held for
+    /// ever, so nothing of it is touched any more.
+    #[inline]
+    pub(crate) fn was_forked(&self) -> bool {
+        fork::generation() != self.generation
     }
 
     pub(crate) fn intake(self: &Arc<Self>) -> Intake {
@@ -236,6 +275,9 @@ impl Intake {
     /// Dropping the future changes nothing.
     #[must_use = "the pressure goes on unless somebody waits"]
     pub fn pressure(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        if self.shared.was_forked() {
+            return None;
+        }
         let lane = self.shared.lanes.iter().find(|lane| lane.is_pressed())?;
         let lane = Arc::clone(lane);
         Some(async move {
@@ -246,6 +288,9 @@ impl Intake {
 
     fn put(&self, chunk: Chunk, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {
         let shared = &*self.shared;
+        if shared.was_forked() {
+            return Err(Refused::Forked);
+        }
         if chunk.signal() != shared.signal {
             return Err(Refused::WrongSignal);
         }

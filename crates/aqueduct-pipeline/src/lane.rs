@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::Spawner;
 use aqueduct_metrics::{Ledger, Receipt};
 use aqueduct_transport::Request;
 use aqueduct_wire::{Merged, Signal};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
+use crate::config::LaneConfig;
 use crate::destination::Destination;
 use crate::notice::Notices;
 
@@ -25,6 +27,8 @@ pub(crate) struct Lane {
     pub(crate) ledger: Ledger,
     pub(crate) budget: Budget,
     pub(crate) max_in_flight: usize,
+    /// Worker threads for what would hold up the lane's own.
+    pub(crate) offload: Option<Spawner>,
     pub(crate) counts: Counts,
     state: Mutex<State>,
     /// Wakes the lane's task after a push or a change of phase.
@@ -122,15 +126,16 @@ impl Lane {
     pub(crate) fn new(
         signal: Signal,
         destination: Arc<Destination>,
-        queue_bytes: u64,
-        max_in_flight: usize,
+        config: &LaneConfig,
+        offload: Option<Spawner>,
     ) -> Self {
         Self {
             signal,
             destination,
             ledger: Ledger::new(),
-            budget: Budget::new(queue_bytes),
-            max_in_flight,
+            budget: Budget::new(config.queue_bytes),
+            max_in_flight: config.max_in_flight,
+            offload,
             counts: Counts::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),

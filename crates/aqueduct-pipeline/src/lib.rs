@@ -5,7 +5,8 @@
 //! L5  aqueduct (umbrella)
 //! L3  aqueduct-pipeline            <- this crate
 //! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
-//! L1  aqueduct-wire   aqueduct-metrics
+//! L1  aqueduct-exec   aqueduct-wire   aqueduct-metrics
+//! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
 //! An exporter that retries on the thread that batches loses data in every outage: while it waits, the queue behind
@@ -53,22 +54,26 @@
 //!   belongs to one destination is a *lane*: queue, retries, attempts, byte budget and ledger ([`LaneStatus`]).
 //!   Lanes share the batches' bytes and nothing else: a slow destination stalls another only once its own budget is
 //!   full, because a chunk is taken for every lane or for none.
-//! - A [`Worker`] is the thread; pipelines may share one.
+//! - A [`Worker`] is the thread; pipelines may share one. With worker threads besides ([`Builder::offload`]) large batches are compressed there, so that one
+//!   destination's compression holds up neither the others nor the timers.
+//! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
 //!
 //! - **Conservation.** A batch is in exactly one of open batch, queue, retries or attempts until it settles, and it
 //!   settles once. A panicking exporter loses an attempt, never a batch.
 //! - **Deadlines.** [`Pipeline::flush`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
-//!   runtime; on the pipeline's own worker they answer [`WouldDeadlock`]. What a shutdown could not deliver is counted
+//!   runtime; on the pipeline's own worker they answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
 //!   as `unknown_outcome` (under way) or `shutdown` (the rest).
 //! - **Overload.** [`Intake::offer`] never waits for room. A full budget is answered with [`Refused::Full`] and the
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure.
 //! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other.
-//! - **Allocation.** A chunk below 16 KiB is copied into the open batch; nothing is allocated for it beyond the
-//!   batch's slabs, with one destination.
+//! - **Forks.** In a process that was forked from the pipeline's nothing hangs and nothing is sent twice: [`Intake::offer`] answers [`Refused::Forked`], waiting answers
+//!   [`WaitError::Forked`], dropping abandons. Build a pipeline of its own in the child; the parent's goes on.
+//! - **Allocation.** A chunk below 16 KiB is copied into the open batch; with one destination nothing is allocated for it beyond the
+//!   batch's slabs, which in steady state come from the pool.
 //!
 //! # Limitations
 //!
@@ -110,5 +115,5 @@ pub use intake::{Intake, Refused};
 pub use metrics::{METRICS, write_prometheus};
 pub use notice::{Notice, NoticeHandler};
 pub use pipeline::{Builder, Pipeline};
-pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WouldDeadlock};
+pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 pub use worker::Worker;

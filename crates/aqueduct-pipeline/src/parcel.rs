@@ -1,6 +1,7 @@
 //! What moves through the pipeline: bytes together with the receipts they settle.
 
 use aqueduct_metrics::Receipt;
+use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Merged, Merger};
 
 /// One receipt per lane. Almost every pipeline has one lane, which then costs no allocation.
@@ -46,8 +47,11 @@ pub(crate) struct Parcel {
 }
 
 /// The batch that is being filled: pieces of bytes and the sum of the receipts.
-#[derive(Debug, Default)]
-pub(crate) struct OpenBatch(Option<Content>);
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    content: Option<Content>,
+    slabs: BufferPool,
+}
 
 #[derive(Debug)]
 struct Content {
@@ -61,16 +65,16 @@ impl Extend<Parcel> for OpenBatch {
     fn extend<I: IntoIterator<Item = Parcel>>(&mut self, parcels: I) {
         for parcel in parcels {
             let charged = parcel.chunk.len() as u64;
-            match &mut self.0 {
+            match &mut self.content {
                 Some(content) => {
                     content.merger.push(parcel.chunk);
                     content.receipts.absorb(parcel.receipts);
                     content.charged += charged;
                 }
                 None => {
-                    let mut merger = Merger::new(parcel.chunk.signal());
+                    let mut merger = Merger::new(parcel.chunk.signal()).with_pool(self.slabs.clone());
                     merger.push(parcel.chunk);
-                    self.0 = Some(Content { merger, receipts: parcel.receipts, charged });
+                    self.content = Some(Content { merger, receipts: parcel.receipts, charged });
                 }
             }
         }
@@ -78,9 +82,14 @@ impl Extend<Parcel> for OpenBatch {
 }
 
 impl OpenBatch {
+    /// An empty batch that copies small chunks into buffers of this pool.
+    pub(crate) fn new(slabs: BufferPool) -> OpenBatch {
+        OpenBatch { content: None, slabs }
+    }
+
     /// Ends the batch; `None` when nothing was ever put in.
     pub(crate) fn close(self) -> Option<ClosedBatch> {
-        let Content { merger, receipts, charged } = self.0?;
+        let Content { merger, receipts, charged } = self.content?;
         Some(ClosedBatch { merged: merger.finish(), receipts: receipts.into_vec(), charged })
     }
 }

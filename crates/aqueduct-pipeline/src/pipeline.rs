@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::Spawner;
+use aqueduct_pool::{BufferPool, BufferPoolConfig};
 use aqueduct_wire::Signal;
 
 use crate::config::{BuildError, LaneConfig, PipelineConfig};
@@ -12,7 +14,7 @@ use crate::dispatch;
 use crate::intake::{Intake, Shared};
 use crate::lane::{Lane, Phase};
 use crate::notice::{Notice, NoticeHandler};
-use crate::report::{FlushReport, LaneStatus, Report, ShutdownReport, WouldDeadlock};
+use crate::report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 use crate::worker::Worker;
 
 /// After an abort the lanes only have bookkeeping to do; this bounds the wait for it.
@@ -26,6 +28,8 @@ pub struct Builder {
     lanes: Vec<(Arc<Destination>, LaneConfig)>,
     worker: Option<Arc<Worker>>,
     notices: Option<NoticeHandler>,
+    slabs: Option<BufferPool>,
+    offload: Option<Spawner>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -63,13 +67,32 @@ impl Builder {
         self
     }
 
+    /// Copies small chunks into buffers of this pool, which several pipelines may share; see [`Pipeline::slab_pool`]. Without it the pipeline has
+    /// one of its own, which owns at most [`PipelineConfig::slab_pool_bytes`].
+    ///
+    /// Slabs have 4 to 64 KiB and come back when their batch has settled. When the pool has reached its cap further ones come from the allocator:
+    /// what limits a pipeline is the byte budget of its lanes.
+    pub fn slabs(mut self, pool: BufferPool) -> Self {
+        self.slabs = Some(pool);
+        self
+    }
+
+    /// Prepares batches of 64 KiB and more ([`Exporter::prepare`](crate::Exporter::prepare): compression) on these threads, so that neither the other lanes
+    /// nor the timers of the pipeline's own thread wait for it, and several batches are compressed at a time.
+    ///
+    /// If the workers' queue is full, or they have stopped, the pipeline's thread does it.
+    pub fn offload(mut self, workers: Spawner) -> Self {
+        self.offload = Some(workers);
+        self
+    }
+
     /// Checks the settings and starts the pipeline.
     ///
     /// # Errors
     ///
     /// [`BuildError`] names the setting or the operating system's refusal.
     pub fn build(self) -> Result<Pipeline, BuildError> {
-        let Self { signal, config, lanes, worker, notices } = self;
+        let Self { signal, config, lanes, worker, notices, slabs, offload } = self;
         config.batch.validate().map_err(BuildError::Batch)?;
         if config.shards == 0 {
             return Err(BuildError::Zero("shards"));
@@ -94,14 +117,13 @@ impl Builder {
         };
         let lanes: Vec<_> = lanes
             .into_iter()
-            .map(|(destination, lane)| {
-                Arc::new(Lane::new(signal, destination, lane.queue_bytes, lane.max_in_flight))
-            })
+            .map(|(destination, lane)| Arc::new(Lane::new(signal, destination, &lane, offload.clone())))
             .collect();
         for lane in &lanes {
             worker.spawn(dispatch::run(Arc::clone(lane), notices.clone()));
         }
-        let shared = Arc::new(Shared::new(signal, &config.batch, config.shards, lanes));
+        let slabs = slabs.unwrap_or_else(|| Pipeline::slab_pool(config.slab_pool_bytes));
+        let shared = Arc::new(Shared::new(signal, &config, &slabs, lanes));
         let sealer = worker.spawn_abortable(Arc::clone(&shared).run_sealer());
         Ok(Pipeline {
             shared,
@@ -115,7 +137,7 @@ impl Builder {
 
 /// Carries the chunks of one signal to its destinations and accounts for every item.
 ///
-/// Dropping a pipeline shuts it down with [`PipelineConfig::drop_deadline`].
+/// Dropping a pipeline shuts it down with [`PipelineConfig::drop_deadline`]. In a forked child it abandons what it inherited, which the parent delivers.
 #[derive(Debug)]
 pub struct Pipeline {
     shared: Arc<Shared>,
@@ -129,7 +151,24 @@ pub struct Pipeline {
 impl Pipeline {
     /// Begins a pipeline for one signal.
     pub fn builder(signal: Signal) -> Builder {
-        Builder { signal, config: PipelineConfig::default(), lanes: Vec::new(), worker: None, notices: None }
+        Builder {
+            signal,
+            config: PipelineConfig::default(),
+            lanes: Vec::new(),
+            worker: None,
+            notices: None,
+            slabs: None,
+            offload: None,
+        }
+    }
+
+    /// A pool for [`Builder::slabs`] that owns at most so many bytes.
+    ///
+    /// It has no magazines: slabs are taken by the threads that offer and come back on the pipeline's, where a magazine would have to be full
+    /// before anybody saw them again. Taking one costs a lock instead, once in 64 KiB.
+    #[must_use]
+    pub fn slab_pool(max_bytes: usize) -> BufferPool {
+        BufferPool::new(BufferPoolConfig::default().with_max_bytes(max_bytes).with_magazine_bytes(0))
     }
 
     /// The signal it carries.
@@ -149,8 +188,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] on the pipeline's own worker.
-    pub fn flush(&self, deadline: Duration) -> Result<FlushReport, WouldDeadlock> {
+    /// [`WaitError`] on the pipeline's own worker, and in a process that was forked from the pipeline's.
+    pub fn flush(&self, deadline: Duration) -> Result<FlushReport, WaitError> {
         self.wait(deadline, |until| {
             self.shared.seal_all(false);
             // `all` may stop at the first lane that ran out of time: so has the deadline for the others.
@@ -163,8 +202,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`] on the pipeline's own worker.
-    pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, WouldDeadlock> {
+    /// [`WaitError`] on the pipeline's own worker, and in a process that was forked from the pipeline's.
+    pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, WaitError> {
         self.wait(deadline, |until| {
             self.shared.seal_all(true);
             self.sealer.abort();
@@ -186,9 +225,12 @@ impl Pipeline {
         })
     }
 
-    fn wait(&self, deadline: Duration, work: impl FnOnce(Instant) -> bool) -> Result<Report, WouldDeadlock> {
+    fn wait(&self, deadline: Duration, work: impl FnOnce(Instant) -> bool) -> Result<Report, WaitError> {
+        if self.shared.was_forked() {
+            return Err(WaitError::Forked);
+        }
         if self.worker.is_current() {
-            return Err(WouldDeadlock);
+            return Err(WaitError::WouldDeadlock);
         }
         let start = Instant::now();
         let complete = work(start.checked_add(deadline).unwrap_or(start + Duration::from_secs(86_400)));
@@ -199,8 +241,13 @@ impl Pipeline {
     ///
     /// The parts are read one after the other while items move, so sums agree exactly only at rest; in between they
     /// differ by no more than what moved during the read.
+    ///
+    /// Empty in a process that was forked from the pipeline's: its state may be locked there for ever.
     #[must_use]
     pub fn status(&self) -> Vec<LaneStatus> {
+        if self.shared.was_forked() {
+            return Vec::new();
+        }
         let now = Instant::now();
         let open_items = self.shared.open_items();
         self.shared.lanes.iter().map(|lane| lane_status(lane, open_items, now)).collect()
@@ -209,6 +256,11 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
+        if self.shared.was_forked() {
+            // In the child: abandoned, not dropped. Locks may be held by threads that do not exist here, and the worker cannot be joined.
+            std::mem::forget((Arc::clone(&self.shared), Arc::clone(&self.worker)));
+            return;
+        }
         if self.shut.load(Ordering::Relaxed) {
             return;
         }

@@ -95,14 +95,27 @@ impl fmt::Display for Report {
     }
 }
 
-/// The call was made on the pipeline's own thread, which it would have waited for.
+/// Why a call that waits for the pipeline returned without waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WouldDeadlock;
+#[non_exhaustive]
+pub enum WaitError {
+    /// The call was made on the pipeline's own worker thread, which would have waited for itself.
+    WouldDeadlock,
+    /// The pipeline belongs to the process that this one was forked from; its thread does not exist here.
+    Forked,
+}
 
-impl fmt::Display for WouldDeadlock {
+impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("called on the pipeline's own worker thread, which would wait for itself")
+        f.write_str(match self {
+            WaitError::WouldDeadlock => {
+                "called on the pipeline's own worker thread, which would wait for itself"
+            }
+            WaitError::Forked => {
+                "the pipeline was built before this process was forked; build one in the child"
+            }
+        })
     }
 }
 
-impl std::error::Error for WouldDeadlock {}
+impl std::error::Error for WaitError {}

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Mutex;
 use std::thread::{self, JoinHandle, ThreadId};
 
+use aqueduct_exec::fork;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -17,13 +17,15 @@ use tokio::task::AbortHandle;
 /// pipeline that is given none starts its own.
 ///
 /// Dropping the worker stops its runtime at its next await point and joins the thread. Batches still held then are
-/// counted as `dropped{leaked}`: shut the pipelines down first.
+/// counted as `dropped{leaked}`: shut the pipelines down first. In a forked child, where the thread does not exist, dropping does nothing.
 #[derive(Debug)]
 pub struct Worker {
     handle: Handle,
     thread_id: ThreadId,
-    stop: Mutex<Option<oneshot::Sender<()>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// [`fork::generation`] of the process in which the thread runs.
+    generation: u64,
 }
 
 impl Worker {
@@ -41,7 +43,7 @@ impl Worker {
             let _ = runtime.block_on(stopped);
         })?;
         let thread_id = thread.thread().id();
-        Ok(Self { handle, thread_id, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { handle, thread_id, stop: Some(stop), thread: Some(thread), generation: fork::generation() })
     }
 
     /// Runs a future on the worker's thread. It is dropped unfinished when the worker is.
@@ -69,12 +71,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if let Ok(mut stop) = self.stop.lock() {
-            stop.take();
+        if fork::generation() != self.generation {
+            // In the child: abandoned. The thread is not there to be joined, nor the other end of the channel to be woken.
+            std::mem::forget((self.stop.take(), self.thread.take(), self.handle.clone()));
+            return;
         }
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        self.stop.take();
         // A worker dropped on its own thread (the last clone lived in a task) must not wait for itself.
-        if let Some(thread) = thread
+        if let Some(thread) = self.thread.take()
             && !self.is_current()
         {
             // The thread's panic, if any, was already reported by the default hook; there is nobody left to tell.

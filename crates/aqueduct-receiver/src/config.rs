@@ -78,8 +78,8 @@ pub struct ReceiverConfig {
     /// is buffered whole before anything of it is seen.
     #[doc(alias = "max_frame_size")]
     pub max_frame_bytes: u32,
-    /// From which size on a body is inflated, converted and validated on the runtime's blocking pool rather than on the
-    /// connection's task, so that other connections of that thread do not wait.
+    /// From which size on a body is inflated, converted and validated aside, on the server's worker threads or the runtime's blocking pool,
+    /// rather than on the connection's task, so that other connections of that thread do not wait.
     ///
     /// Unit: bytes on the wire, of which a compressed one counts 16. Default 1 MiB: about half a millisecond of work.
     pub offload_bytes: usize,

@@ -30,7 +30,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// How much is read at a time at most.
@@ -326,8 +325,7 @@ impl Exchange {
             return body.judge(signal, &self.shared.config);
         }
         let shared = self.shared.clone();
-        let verdict = spawn_blocking(move || body.judge(signal, &shared.config)).await;
-        verdict.unwrap_or_else(|_| Err(panicked()))
+        self.shared.offload.start(move || body.judge(signal, &shared.config)).await
     }
 }
 

@@ -35,7 +35,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// Serves the connection until it ends.
@@ -278,8 +277,8 @@ impl Driver {
             return self.judged(caller, verdict, wire_bytes);
         }
         let shared = self.shared.clone();
-        let handle = spawn_blocking(move || body.judge(signal, &shared.config));
-        self.tasks.push(Task { caller: Some(caller), work: Work::Judge { handle, wire_bytes } });
+        let judging = self.shared.offload.start(move || body.judge(signal, &shared.config));
+        self.tasks.push(Task { caller: Some(caller), work: Work::Judge { judging, wire_bytes } });
     }
 
     fn judged(&mut self, mut caller: Caller, verdict: Result<(Chunk, Held), Refusal>, wire_bytes: usize) {

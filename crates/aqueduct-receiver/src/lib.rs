@@ -5,7 +5,8 @@
 //! L5  aqueduct
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch   aqueduct-transport   [aqueduct-receiver]
-//! L1  aqueduct-wire    aqueduct-metrics
+//! L1  aqueduct-exec   aqueduct-wire   aqueduct-metrics
+//! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
 //! # The problem
@@ -128,6 +129,7 @@ mod inflate;
 mod io;
 mod judge;
 mod metrics;
+mod offload;
 mod refusal;
 mod said;
 mod server;

@@ -5,10 +5,12 @@ use crate::budget::ReceiveBudget;
 use crate::config::ReceiverConfig;
 use crate::head::Speaks;
 use crate::io::{FIRST, Socket};
+use crate::offload::Offload;
 use crate::refusal::Refusal;
 use crate::shutdown::Shutdown;
 use crate::stats::{ReceiverStats, RefuseReason};
 use crate::{http1, http2};
+use aqueduct_exec::Spawner;
 use aqueduct_wire::Signal;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) budget: ReceiveBudget,
     pub(crate) handler: Arc<dyn Accept>,
     pub(crate) stats: ReceiverStats,
+    pub(crate) offload: Offload,
     /// What health checks are told. Guards nothing, so relaxed.
     serving: AtomicBool,
 }
@@ -77,6 +80,7 @@ impl fmt::Debug for Shared {
             .field("config", &self.config)
             .field("budget", &self.budget)
             .field("stats", &self.stats)
+            .field("offload", &self.offload)
             .field("serving", &self.serving)
             .finish_non_exhaustive()
     }
@@ -84,13 +88,38 @@ impl fmt::Debug for Shared {
 
 impl Server {
     /// A server that gives what it receives to `handler`, all of it together holding no more than `budget`.
+    ///
+    /// Bodies that take long ([`ReceiverConfig::offload_bytes`]) are judged on the blocking pool of the runtime that serves the connection.
     #[must_use]
     pub fn new(config: ReceiverConfig, budget: ReceiveBudget, handler: Arc<dyn Accept>) -> Server {
+        Server::make(config, budget, handler, Offload::Runtime)
+    }
+
+    /// As [`Server::new`], but bodies that take long are judged on these worker threads, so that no burst of them takes more cores than that.
+    ///
+    /// If the pool's queue is full, or the pool has stopped, the thread of the connection does it.
+    #[must_use]
+    pub fn with_workers(
+        config: ReceiverConfig,
+        budget: ReceiveBudget,
+        handler: Arc<dyn Accept>,
+        workers: Spawner,
+    ) -> Server {
+        Server::make(config, budget, handler, Offload::Workers(workers))
+    }
+
+    fn make(
+        config: ReceiverConfig,
+        budget: ReceiveBudget,
+        handler: Arc<dyn Accept>,
+        offload: Offload,
+    ) -> Server {
         let shared = Shared {
             config: config.clamped(),
             budget,
             handler,
             stats: ReceiverStats::default(),
+            offload,
             serving: AtomicBool::new(true),
         };
         Server { shared: Arc::new(shared) }

@@ -1,6 +1,7 @@
 //! Everything is counted.
 
 use crate::metrics;
+use aqueduct_lockfree::ShardedCounter;
 use aqueduct_metrics::PrometheusText;
 use aqueduct_wire::Signal;
 use std::sync::Arc;
@@ -128,13 +129,14 @@ struct Inner {
     connections: AtomicU64,
 }
 
+/// Added to by every connection in every turn of its task, so the threads that serve them have cells of their own.
 #[derive(Debug, Default)]
 struct PerSignal {
-    requests: AtomicU64,
-    items: AtomicU64,
-    rejected_items: AtomicU64,
-    wire_bytes: AtomicU64,
-    bytes: AtomicU64,
+    requests: ShardedCounter,
+    items: ShardedCounter,
+    rejected_items: ShardedCounter,
+    wire_bytes: ShardedCounter,
+    bytes: ShardedCounter,
 }
 
 /// A reading of [`ReceiverStats`].
@@ -215,11 +217,11 @@ impl ReceiverStats {
         let inner = &*self.inner;
         let mut signals = [SignalSnapshot::default(); 3];
         for (row, of) in signals.iter_mut().zip(&inner.signals) {
-            row.requests = of.requests.load(Ordering::Relaxed);
-            row.items = of.items.load(Ordering::Relaxed);
-            row.rejected_items = of.rejected_items.load(Ordering::Relaxed);
-            row.wire_bytes = of.wire_bytes.load(Ordering::Relaxed);
-            row.bytes = of.bytes.load(Ordering::Relaxed);
+            row.requests = of.requests.sum();
+            row.items = of.items.sum();
+            row.rejected_items = of.rejected_items.sum();
+            row.wire_bytes = of.wire_bytes.sum();
+            row.bytes = of.bytes.sum();
         }
         let mut refused = [0; RefuseReason::ALL.len()];
         for (cell, of) in refused.iter_mut().zip(&inner.refused) {
@@ -304,11 +306,11 @@ impl Tally {
                 continue;
             }
             let row = std::mem::take(row);
-            of.requests.fetch_add(row.requests, Ordering::Relaxed);
-            of.items.fetch_add(row.items, Ordering::Relaxed);
-            of.rejected_items.fetch_add(row.rejected_items, Ordering::Relaxed);
-            of.wire_bytes.fetch_add(row.wire_bytes, Ordering::Relaxed);
-            of.bytes.fetch_add(row.bytes, Ordering::Relaxed);
+            of.requests.add(row.requests);
+            of.items.add(row.items);
+            of.rejected_items.add(row.rejected_items);
+            of.wire_bytes.add(row.wire_bytes);
+            of.bytes.add(row.bytes);
         }
     }
 }

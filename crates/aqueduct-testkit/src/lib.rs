@@ -5,6 +5,7 @@
 //! | [`Generator`] | valid OTLP requests of all three signals, every field in use, the same for the same seed |
 //! | [`Oracle`] | exact content: every item with its resource and scope, each exactly once |
 //! | [`FakeClock`] | a source of `Instant`s that moves only when told to |
+//! | [`holds_in_a_child`] | what a forked child makes of what it inherits |
 //! | [`CountingAllocator`] | claims about allocations as tests |
 //! | [`ScriptedPeer`] | an OTLP server that answers by a script and keeps everything (feature `peer`) |
 //! | [`FaultProxy`] | a TCP proxy that delays, cuts, resets and swallows (feature `peer`) |
@@ -28,6 +29,8 @@
 
 mod allocator;
 mod clock;
+#[cfg(unix)]
+mod forks;
 mod generate;
 mod oracle;
 #[cfg(feature = "peer")]
@@ -38,6 +41,8 @@ mod random;
 
 pub use allocator::{Allocations, CountingAllocator};
 pub use clock::FakeClock;
+#[cfg(unix)]
+pub use forks::holds_in_a_child;
 pub use generate::Generator;
 pub use oracle::{Oracle, Verdict};
 #[cfg(feature = "peer")]

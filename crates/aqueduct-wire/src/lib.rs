@@ -6,7 +6,8 @@
 //! L4  aqueduct-opentelemetry
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch   aqueduct-transport   aqueduct-receiver
-//! L1  aqueduct-wire  <- this crate          aqueduct-metrics
+//! L1  aqueduct-exec  [aqueduct-wire]  aqueduct-metrics
+//! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
 //! # The problem
@@ -96,6 +97,7 @@
 //! | feature | default | what it brings |
 //! |---|---|---|
 //! | `json` | no | the module `json`, on serde_json |
+//! | `pool` | no | `Merger::with_pool`: slabs from a `BufferPool` of aqueduct-pool |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
 
 mod chunk;

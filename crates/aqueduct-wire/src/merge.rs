@@ -1,8 +1,13 @@
 //! Batching as concatenation: by reference where that is cheap, by copy where it is cheaper.
 
+mod slab;
+
 use crate::{Chunk, Signal};
+#[cfg(feature = "pool")]
+use aqueduct_pool::BufferPool;
 use bytes::{Bytes, BytesMut};
 use core::fmt;
+use slab::{Slab, Source};
 use std::sync::Arc;
 
 /// Below this many bytes a chunk is copied: a small slice would pin the whole read buffer that it came
@@ -21,8 +26,9 @@ const FIRST_SLAB_BYTES: usize = 4 * 1024;
 ///
 /// # Allocation
 ///
-/// One buffer of at most [`Merger::with_slab_bytes`] for each so many bytes copied, and the growing list of pieces. The last
-/// buffer is cut to size when less than half of it is used.
+/// One buffer of at most [`Merger::with_slab_bytes`] for each so many bytes copied, from the allocator or from a
+/// pool (feature `pool`: `Merger::with_pool`), and the growing list of pieces. The last buffer is exchanged for a smaller
+/// one when less than half of it is used.
 #[doc(alias = "process_batch_zero_copy")]
 pub struct Merger {
     signal: Signal,
@@ -31,12 +37,13 @@ pub struct Merger {
     held: usize,
     slab_bytes: usize,
     copy_below: usize,
-    /// The open slab; what it holds comes after all of `pieces`.
-    slab: BytesMut,
-    /// Whether one of `pieces` is a part of the open slab's memory.
-    slab_is_shared: bool,
+    slabs: Source,
+    slab: Slab,
     copied: usize,
+    /// Holds empty places where parts of the open slab belong.
     pieces: Vec<Bytes>,
+    /// Where these places are, and the end in the open slab of what belongs there. Each part begins where the one before it ends.
+    parts: Vec<(usize, usize)>,
 }
 
 impl Merger {
@@ -50,10 +57,11 @@ impl Merger {
             held: 0,
             slab_bytes: SLAB_BYTES,
             copy_below: COPY_BELOW,
-            slab: BytesMut::new(),
-            slab_is_shared: false,
+            slabs: Source::default(),
+            slab: Slab::default(),
             copied: 0,
             pieces: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -75,6 +83,15 @@ impl Merger {
         self
     }
 
+    /// Takes slabs from this pool, to which they return when the last clone or slice of the batch is dropped, on
+    /// whichever thread. Past the cap of the pool slabs come from the allocator.
+    #[cfg(feature = "pool")]
+    #[must_use]
+    pub fn with_pool(mut self, pool: BufferPool) -> Merger {
+        self.slabs = Source::from(pool);
+        self
+    }
+
     /// Appends a chunk.
     ///
     /// # Panics
@@ -87,7 +104,7 @@ impl Merger {
         if chunk.len() < self.copy_below {
             self.copy(chunk.bytes());
         } else if !chunk.is_empty() {
-            self.seal_slab();
+            self.end_part();
             self.held += chunk.len();
             self.pieces.push(chunk.into_bytes());
         }
@@ -95,10 +112,10 @@ impl Merger {
 
     #[inline]
     fn copy(&mut self, bytes: &[u8]) {
-        if bytes.len() > self.slab.capacity() - self.slab.len() {
+        if bytes.len() > self.slab.room() {
             self.open_slab(bytes.len());
         }
-        self.slab.extend_from_slice(bytes);
+        self.slab.append(bytes);
         self.copied += bytes.len();
     }
 
@@ -108,17 +125,27 @@ impl Merger {
     fn open_slab(&mut self, at_least: usize) {
         self.seal_slab();
         let size = self.copied.max(FIRST_SLAB_BYTES).min(self.slab_bytes).max(at_least);
-        self.slab = BytesMut::with_capacity(size);
-        self.slab_is_shared = false;
+        self.slab = self.slabs.slab(size);
         self.held += self.slab.capacity();
     }
 
-    /// Moves what the slab holds to the pieces; its free rest stays in use.
+    /// Keeps a place for what was copied since the last part; the slab goes on being filled.
+    fn end_part(&mut self) {
+        let begin = self.parts.last().map_or(0, |&(_, end)| end);
+        if self.slab.len() > begin {
+            self.parts.push((self.pieces.len(), self.slab.len()));
+            self.pieces.push(Bytes::new());
+        }
+    }
+
+    /// Moves what the slab holds to the places kept for it.
     fn seal_slab(&mut self) {
-        if !self.slab.is_empty() {
-            let piece = self.slab.split().freeze();
-            self.pieces.push(piece);
-            self.slab_is_shared = true;
+        self.end_part();
+        let whole = std::mem::take(&mut self.slab).freeze();
+        let mut begin = 0;
+        for (place, end) in self.parts.drain(..) {
+            self.pieces[place] = whole.slice(begin..end);
+            begin = end;
         }
     }
 
@@ -157,10 +184,12 @@ impl Merger {
     /// The batch.
     #[must_use]
     pub fn finish(mut self) -> Merged {
-        if !self.slab_is_shared && self.slab.len() < self.slab.capacity() / 2 {
+        if self.slab.len() < self.slab.capacity() / 2 {
             // A batch may be held for long while its destination is away; what it does not use is not in any budget.
             self.held -= self.slab.capacity();
-            self.slab = BytesMut::from(&self.slab[..]);
+            let mut smaller = self.slabs.slab(self.slab.len());
+            smaller.append(self.slab.bytes());
+            self.slab = smaller;
             self.held += self.slab.capacity();
         }
         self.seal_slab();

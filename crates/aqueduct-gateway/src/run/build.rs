@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct::batch::BatchConfig;
-use aqueduct::exec::AffinityError;
+use aqueduct::exec::{self, AffinityError, Spawner};
 use aqueduct::pipeline::{BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, Worker};
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
 use aqueduct::transport::{self, Client, ClientConfig, Jitter, RetryPolicy};
@@ -20,6 +20,10 @@ use super::log::Log;
 use super::workers::{Door, bind};
 use crate::config::{self, Config, ExporterKind, Listen, Listener, OtlpExporter, Receiver, Setting};
 
+/// What all pipelines together keep of slabs for open batches and batches on their way. Some dozen batches: what waits longer than that, while
+/// a destination is away, comes from the allocator and goes back to it.
+const SLAB_POOL_BYTES: usize = 16 << 20;
+
 /// Why the gateway could not start, although its configuration is sound.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -30,6 +34,7 @@ pub(crate) enum StartError {
     Pipeline { name: String, error: BuildError },
     Worker(io::Error),
     Pin(AffinityError),
+    Offload(exec::StartError),
 }
 
 impl fmt::Display for StartError {
@@ -54,6 +59,7 @@ impl fmt::Display for StartError {
             }
             StartError::Worker(error) => write!(f, "cannot start a thread: {error}"),
             StartError::Pin(error) => write!(f, "--pin: {error}"),
+            StartError::Offload(error) => write!(f, "cannot start the worker threads: {error}"),
         }
     }
 }
@@ -68,8 +74,13 @@ pub(crate) struct Pipelines {
     pub(crate) worker: Arc<Worker>,
 }
 
-/// Builds the exporters and starts the pipelines; each has an open batch per receiving thread.
-pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pipelines, StartError> {
+/// Builds the exporters and starts the pipelines; each has an open batch per receiving thread, and compresses what is large on `offload`.
+pub(crate) fn pipelines(
+    config: &Config,
+    shards: usize,
+    offload: &Spawner,
+    log: &Log,
+) -> Result<Pipelines, StartError> {
     let worker = Arc::new(Worker::start("aqueduct-pipe").map_err(StartError::Worker)?);
     let mut clients = Vec::new();
     let mut debug = None;
@@ -104,6 +115,7 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
         destinations.push((Arc::new(destination), lane));
     }
     let mut pipelines = Vec::new();
+    let slabs = Pipeline::slab_pool(SLAB_POOL_BYTES);
     for pipeline in &config.pipelines {
         let mut settings = PipelineConfig::default();
         settings.batch = batch(pipeline.batch.as_ref());
@@ -112,6 +124,8 @@ pub(crate) fn pipelines(config: &Config, shards: usize, log: &Log) -> Result<Pip
         let mut builder = Pipeline::builder(pipeline.signal)
             .config(settings)
             .worker(Arc::clone(&worker))
+            .slabs(slabs.clone())
+            .offload(offload.clone())
             .notices(move |signal, destination, notice| log.notice(signal, destination, notice));
         for exporter in &pipeline.exporters {
             let (destination, lane) = &destinations[*exporter];
@@ -191,6 +205,7 @@ pub(crate) fn doors(
     config: &Config,
     pipelines: &Pipelines,
     workers: usize,
+    offload: &Spawner,
     budget: &ReceiveBudget,
 ) -> Result<Vec<Door>, StartError> {
     let mut doors = Vec::new();
@@ -199,8 +214,12 @@ pub(crate) fn doors(
         let entries = [(Entry::Grpc, &receiver.grpc), (Entry::Http, &receiver.http)];
         for (entry, listener) in entries {
             let Some(listener) = listener else { continue };
-            let server =
-                Server::new(receiver_config(receiver, listener), budget.clone(), Arc::clone(&handler) as _);
+            let server = Server::with_workers(
+                receiver_config(receiver, listener),
+                budget.clone(),
+                Arc::clone(&handler) as _,
+                offload.clone(),
+            );
             let bound = bind_first(&listener.listen)?;
             doors.push(Door {
                 listener: bound,

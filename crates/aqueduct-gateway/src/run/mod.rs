@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct::exec::{Affinity, CoreSet};
+use aqueduct::exec::{Affinity, CoreSet, Timing, WorkerPool, WorkerPoolConfig};
 use aqueduct::receiver::{ReceiveBudget, ShutdownTrigger};
 use tokio::net::TcpListener;
 
@@ -121,9 +121,10 @@ pub fn run(args: &RunArgs) -> ExitCode {
 fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError> {
     let workers =
         args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let pipelines = build::pipelines(config, workers, log)?;
+    let offload = offload(workers).map_err(StartError::Offload)?;
+    let pipelines = build::pipelines(config, workers, &offload.spawner(), log)?;
     let budget = ReceiveBudget::new(usize::try_from(config.receive_budget).unwrap_or(usize::MAX));
-    let doors = build::doors(config, &pipelines, workers, &budget)?;
+    let doors = build::doors(config, &pipelines, workers, &offload.spawner(), &budget)?;
     let admin = config.telemetry.admin.as_ref().map(build::bind_first).transpose()?;
     for door in &doors {
         if let Ok(address) = door.listener.local_addr() {
@@ -167,6 +168,15 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
         }
         Ok(report.complete)
     })
+}
+
+/// The threads that inflate, validate and compress what is large, so that those which receive and send do not wait for it.
+fn offload(threads: usize) -> Result<WorkerPool, aqueduct::exec::StartError> {
+    WorkerPoolConfig::default()
+        .with_threads(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
+        .with_timing(Timing::Off)
+        .with_name("aqueduct-work")
+        .build()
 }
 
 async fn print_summaries(debug: debug_exporter::DebugExporter) {

@@ -16,7 +16,8 @@
 //!   by some synchronising hand-over (it is not `Clone`), and is consumed by `F`. All writes to a fate counter are
 //!   read-modify-writes, so the value that the snapshot loaded belongs to the release sequence headed by `F`, and the `Acquire`
 //!   load synchronises with `F`. Hence `A` happens before the later load of the arrivals, which by coherence returns a value
-//!   that includes `A`. This needs no ordering on `A` itself and none on the arrival load.
+//!   that includes `A`. This needs no ordering on `A` itself and none on the arrival load, and it holds for each cell of the sharded
+//!   counter by itself.
 //! - *The snapshot did not see `F`.* Then the item adds nothing to the fates, and `A` may be seen or not: `held` is 1 or 0.
 //!
 //! Summed over all items, fates never exceed arrivals. The other direction is loose by design: what moved while the snapshot was

@@ -7,6 +7,8 @@ mod budget;
 mod build;
 mod delivery;
 mod fanout;
+mod fork;
+mod memory;
 mod retry;
 mod scripted;
 mod shutdown;

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
-use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, Worker, WouldDeadlock};
+use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, WaitError, Worker};
 use aqueduct_wire::Signal;
 
 use crate::scripted::{
@@ -105,6 +105,9 @@ fn waiting_on_the_own_worker_is_refused() {
     worker.spawn(async move {
         let _ = tell.send((inside.flush(PATIENCE).err(), inside.shutdown(PATIENCE).err()));
     });
-    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (Some(WouldDeadlock), Some(WouldDeadlock)));
+    assert_eq!(
+        told.recv_timeout(PATIENCE).unwrap(),
+        (Some(WaitError::WouldDeadlock), Some(WaitError::WouldDeadlock))
+    );
     assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
 }

@@ -2,16 +2,14 @@
 
 use super::stream::Caller;
 use crate::accept::Answer;
-use crate::held::Held;
+use crate::offload::{Judging, Verdict};
 use crate::refusal::Refusal;
 use crate::said::panicked;
 use crate::stats::SignalSnapshot;
-use aqueduct_wire::Chunk;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::task::JoinHandle;
+use std::task::{Context, Poll, ready};
 
 /// A request that waits.
 pub(super) struct Task {
@@ -22,13 +20,13 @@ pub(super) struct Task {
 
 /// What is waited for.
 pub(super) enum Work {
-    Judge { handle: JoinHandle<Result<(Chunk, Held), Refusal>>, wire_bytes: usize },
+    Judge { judging: Judging, wire_bytes: usize },
     Answer { future: Pin<Box<dyn Future<Output = Answer> + Send>>, share: SignalSnapshot },
 }
 
 /// What came of it.
 pub(super) enum Worked {
-    Judged { verdict: Result<(Chunk, Held), Refusal>, wire_bytes: usize },
+    Judged { verdict: Verdict, wire_bytes: usize },
     Answered { answer: Result<Answer, Refusal>, share: SignalSnapshot },
 }
 
@@ -37,14 +35,10 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let worked = match &mut self.work {
-            Work::Judge { handle, wire_bytes } => match Pin::new(handle).poll(cx) {
-                // Validation does not panic; if it did, that would be this request's end alone.
-                Poll::Ready(verdict) => Worked::Judged {
-                    verdict: verdict.unwrap_or_else(|_| Err(panicked())),
-                    wire_bytes: *wire_bytes,
-                },
-                Poll::Pending => return Poll::Pending,
-            },
+            Work::Judge { judging, wire_bytes } => {
+                let verdict = ready!(Pin::new(judging).poll(cx));
+                Worked::Judged { verdict, wire_bytes: *wire_bytes }
+            }
             Work::Answer { future, share } => {
                 match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
                     Ok(Poll::Ready(answer)) => Worked::Answered { answer: Ok(answer), share: *share },

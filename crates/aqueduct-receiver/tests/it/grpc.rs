@@ -89,6 +89,24 @@ async fn messages_in_pieces_are_joined() {
     rig.finish().await;
 }
 
+/// Guards the servers that judge on worker threads: what is large goes there, what is small does not, and all of it arrives whole.
+#[tokio::test]
+async fn large_messages_are_judged_by_the_workers() {
+    let pool = aqueduct_exec::WorkerPool::new().expect("threads");
+    let rig = Rig::working(Entry::Http, pool.spawner()).await;
+    let client = rig.h2().await;
+    let (small, large) = (request(Signal::Traces, 2, 1), request(Signal::Traces, 20_000, 1));
+    for message in [&small, &large] {
+        Call::export(Signal::Traces, message).send(&client).await.is_grpc_success();
+    }
+    // As long as the answer is under way the worker may not have counted its job as done: what it took counts at once.
+    assert_eq!(pool.stats().spawned, 1);
+    let received = std::mem::take(&mut *rig.received.lock().expect("no panic"));
+    assert_eq!(received.iter().map(|i| i.chunk.len()).collect::<Vec<_>>(), [small.len(), large.len()]);
+    drop(client);
+    rig.finish().await;
+}
+
 /// Guards that an empty request is a success that troubles nobody (OTLP specification, "Success").
 #[tokio::test]
 async fn an_empty_message_is_a_success() {

@@ -1,5 +1,6 @@
 //! A server under test, raw clients, and requests.
 
+use aqueduct_exec::Spawner;
 use aqueduct_receiver::{
     Accept, Answer, Entry, Incoming, ReceiveBudget, ReceiverConfig, RefuseReason, Reply, Server,
     ShutdownTrigger, StatsSnapshot,
@@ -87,7 +88,22 @@ impl Rig {
         received: Arc<Mutex<Vec<Incoming>>>,
         handler: Arc<dyn Accept>,
     ) -> Rig {
-        let server = Server::new(config, ReceiveBudget::new(budget), handler);
+        Rig::of(Server::new(config, ReceiveBudget::new(budget), handler), entry, received).await
+    }
+
+    /// With worker threads.
+    pub(crate) async fn working(entry: Entry, workers: Spawner) -> Rig {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let keep = received.clone();
+        let handler = move |incoming: Incoming| {
+            keep.lock().expect("no panic inside").push(incoming);
+            Reply::from(Answer::Accepted)
+        };
+        let budget = ReceiveBudget::new(64 * MIB);
+        Rig::of(Server::with_workers(config(), budget, Arc::new(handler), workers), entry, received).await
+    }
+
+    async fn of(server: Server, entry: Entry, received: Arc<Mutex<Vec<Incoming>>>) -> Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("is bound");
         let (trigger, shutdown) = ShutdownTrigger::new();

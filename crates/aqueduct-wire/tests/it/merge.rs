@@ -69,6 +69,50 @@ fn a_small_batch_holds_little() {
     }
 }
 
+/// A pool changes where slabs come from, and nothing else: bytes, pieces and counts are the same, whatever the sizes and their order. With
+/// the last slice of the batch the memory is back.
+#[cfg(feature = "pool")]
+mod pooled {
+    use super::*;
+    use aqueduct_pool::BufferPool;
+    use proptest::prelude::*;
+
+    fn merge(mut merger: Merger, sizes: &[usize]) -> Merged {
+        for (n, &size) in sizes.iter().enumerate() {
+            merger.push(Chunk::from_valid(Signal::Logs, n as u64, vec![n as u8; size].into()));
+        }
+        merger.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn slabs_from_a_pool_make_the_same_batch(sizes in prop::collection::vec(prop_oneof![0..300_usize, 0..30_000_usize], 0..60)) {
+            let pool = BufferPool::default();
+            let plain = merge(Merger::new(Signal::Logs), &sizes);
+            let pooled = merge(Merger::new(Signal::Logs).with_pool(pool.clone()), &sizes);
+            prop_assert_eq!(pooled.to_bytes(), plain.to_bytes());
+            prop_assert_eq!((pooled.items(), pooled.len()), (plain.items(), plain.len()));
+            prop_assert!(pooled.pieces().iter().all(|piece| !piece.is_empty()));
+            // Whole classes of the pool: the smallest slab may be the larger by the way to the next power of two.
+            prop_assert!(pooled.held_bytes() <= 2 * pooled.len() + 64, "{} held for {}", pooled.held_bytes(), pooled.len());
+            drop(pooled);
+            prop_assert_eq!(pool.stats().in_use(), 0);
+        }
+    }
+
+    /// Guards the point of it: the second batch needs no memory that the first did not bring back.
+    #[test]
+    fn the_second_batch_reuses_the_first() {
+        let pool = BufferPool::default();
+        let sizes = [1_000; 500];
+        drop(merge(Merger::new(Signal::Logs).with_pool(pool.clone()), &sizes));
+        let made = pool.stats().made;
+        assert!(made > 5);
+        drop(merge(Merger::new(Signal::Logs).with_pool(pool.clone()), &sizes));
+        assert_eq!(pool.stats().made, made);
+    }
+}
+
 /// A chunk larger than the slab, but to be copied, gets a slab of its own size.
 #[test]
 fn slabs_grow_to_the_chunk() {
