@@ -2,7 +2,7 @@
 //!
 //! [`generation`] is a number that differs between a process and the children it forks. Whoever holds what a fork breaks (threads,
 //! sockets, locks, the state of a random generator) notes it at the start and compares it later. Asking the kernel for the process
-//! number would serve too, and costs some 160 ns each time.
+//! number would serve too, and costs some 80 ns each time.
 //!
 //! # In the child
 //!
@@ -17,16 +17,28 @@
 //!
 //! [`WorkerPool`](crate::WorkerPool) does the first by itself: in a child it refuses with `Forked`, and dropping it does nothing.
 //!
+//! # A job that forks
+//!
+//! The child begins in the middle of the job, on a thread that is a worker of a pool which does not exist there. For the child the job is
+//! what `main` is for a program: when it returns, the process ends, with status 0, or 101 if it panicked, and threads that it has started end
+//! with it. Nothing of the pool runs after the job, neither another job nor the rest of its batch; its result goes nowhere.
+//!
+//! What else could be? To go on as a worker would run the parent's jobs a second time. To park for ever would leave a process behind at each
+//! fork, with the parent's sockets open. To let the thread end is what POSIX does for a thread of one's own, and ends the process by way
+//! of `exit`, which calls the handlers and writes the buffers that the child has inherited, and may wait for their locks for ever. So it is
+//! `_exit`, as for any child that does not `exec`: what the job itself wrote, it has to flush.
+//!
 //! # How
 //!
-//! The first call installs one handler by `pthread_atfork`, which adds 1 in each child and stays for the life of the process. Children made by other means (`vfork`, a bare `clone` system call, `posix_spawn`) are not seen, and are
-//! expected to `exec`.
+//! The first call installs one handler by `pthread_atfork`, which adds 1 in each child and stays for the life of the process. Children made by
+//! other means (`vfork`, a bare `clone` system call, `posix_spawn`) are not seen, and are expected to `exec`.
 //!
 //! # Safety design
 //!
-//! One foreign call. The handler touches one static atomic, which is async-signal-safe, and does not unwind. A shared library that is
-//! unloaded takes its handlers with it where the C library supports that (glibc and musl do not unload Rust's libraries while their
-//! threads have destructors; the handler is registered with the library's own handle by glibc).
+//! Two foreign calls. `_exit` ends the process and asks for nothing. Of `pthread_atfork`, the handler touches one static atomic, which is
+//! async-signal-safe, and does not unwind. A shared library that is unloaded takes its handlers with it where the C library supports that
+//! (glibc and musl do not unload Rust's libraries while their threads have destructors; the handler is registered with the library's own handle
+//! by glibc).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,9 +90,21 @@ fn first() -> u64 {
     before.map_or_else(|generation| generation, |_| 1)
 }
 
+/// The end of a child that was forked by a job, when that job is over. See the module.
+#[cold]
+pub(crate) fn end_child(returned: bool) -> ! {
+    // As from `main`.
+    sys::end(if returned { 0 } else { 101 })
+}
+
 #[cfg(unix)]
 mod sys {
     use super::{GENERATION, Ordering};
+
+    pub(super) fn end(status: i32) -> ! {
+        // SAFETY: it has no conditions, and does not return.
+        unsafe { libc::_exit(status) }
+    }
 
     type Handler = Option<unsafe extern "C" fn()>;
 
@@ -103,5 +127,9 @@ mod sys {
 
 #[cfg(not(unix))]
 mod sys {
+    pub(super) fn end(status: i32) -> ! {
+        std::process::exit(status)
+    }
+
     pub(super) fn install() {}
 }

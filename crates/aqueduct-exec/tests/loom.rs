@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use aqueduct_exec::{Cancellation, JobError, Timing, WorkerPool, WorkerPoolConfig};
+use aqueduct_exec::{
+    Cancellation, JobError, JobHandle, Refusal, StartError, Timing, WorkerPool, WorkerPoolConfig,
+};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 
@@ -29,6 +31,32 @@ fn pool(threads: usize) -> WorkerPool {
         .with_timing(Timing::Off)
         .build()
         .expect("a model's threads start")
+}
+
+/// What holds jobs up until it is opened.
+#[derive(Clone)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn new() -> Gate {
+        Gate(Arc::new((Mutex::new(false), Condvar::new())))
+    }
+
+    /// A job that waits for it.
+    fn waits(&self) -> impl FnOnce() + Send + 'static {
+        let Gate(gate) = self.clone();
+        move || {
+            let mut open = gate.0.lock().expect("no panic");
+            while !*open {
+                open = gate.1.wait(open).expect("no panic");
+            }
+        }
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().expect("no panic") = true;
+        self.0.1.notify_all();
+    }
 }
 
 /// More than any model waits: loom has no clock, so that a wait with a deadline is one without.
@@ -83,19 +111,10 @@ fn a_job_may_wait_for_one_that_is_pushed_later() {
         let pool = pool(2);
         // Here the workers may fall asleep, and below one of them may be woken and begin, without a preemption.
         loom::thread::yield_now();
-        let gate = Arc::new((Mutex::new(false), Condvar::new()));
-        let opened = Arc::clone(&gate);
-        let first = pool.spawn(move || {
-            let mut open = opened.0.lock().unwrap();
-            while !*open {
-                open = opened.1.wait(open).unwrap();
-            }
-        });
+        let gate = Gate::new();
+        let first = pool.spawn(gate.waits());
         loom::thread::yield_now();
-        let second = pool.spawn(move || {
-            *gate.0.lock().unwrap() = true;
-            gate.1.notify_all();
-        });
+        let second = pool.spawn(move || gate.open());
         assert_eq!((first.unwrap().join(), second.unwrap().join()), (Ok(()), Ok(())));
         drop(pool);
     });
@@ -214,5 +233,69 @@ fn shrinking_races_with_a_job() {
         pool.resize(NonZeroUsize::MIN).unwrap();
         assert_eq!(job.join(), Ok(8));
         drop(pool);
+    });
+}
+
+/// Guards growth that waits for a thread to go while the pool is shut down: it looks again, and starts no thread after the end.
+#[test]
+fn growing_races_with_the_end() {
+    model(1, || {
+        let pool = Arc::new(pool(2));
+        pool.resize(NonZeroUsize::MIN).unwrap();
+        let grows = Arc::clone(&pool);
+        let grows = loom::thread::spawn(move || grows.resize(NonZeroUsize::new(2).expect("2 is not 0")));
+        let report = pool.shut_down(EVER);
+        let grown = grows.join().unwrap();
+        assert!(matches!(grown, Ok(()) | Err(StartError::Refused(Refusal::ShutDown))), "{grown:?}");
+        assert_eq!((report.threads, pool.stats().threads), (0, 0), "{grown:?}");
+    });
+}
+
+/// Guards jobs that a worker is just taking with another one when the pool stops: they are told at once, not when that one ends.
+#[test]
+fn a_batch_on_its_way_when_the_pool_stops_is_not_forgotten() {
+    model(2, || {
+        let pool = pool(1);
+        let gate = Gate::new();
+        let first = pool.spawn(gate.waits());
+        let second = pool.spawn(|| 2).unwrap();
+        drop(pool);
+        let second = second.join();
+        assert!(matches!(second, Ok(2) | Err(JobError::Abandoned)), "{second:?}");
+        gate.open();
+        let first = first.unwrap().join();
+        assert!(matches!(first, Ok(()) | Err(JobError::Abandoned)), "{first:?}");
+    });
+}
+
+/// Guards a destructor that joins another job when the pool stops, while the worker is in a job or not: it gets its answer.
+#[test]
+fn a_destructor_joins_while_the_pool_stops() {
+    struct Joins(Arc<Mutex<Option<JobHandle<u8>>>>);
+    impl Drop for Joins {
+        fn drop(&mut self) {
+            let job = self.0.lock().unwrap().take();
+            if let Some(job) = job {
+                let result = job.join();
+                assert!(matches!(result, Ok(2) | Err(JobError::Abandoned)), "{result:?}");
+            }
+        }
+    }
+    model(2, || {
+        let pool = pool(1);
+        let gate = Gate::new();
+        let blocks = pool.spawn(gate.waits()).unwrap();
+        // Here the worker may begin, without a preemption.
+        loom::thread::yield_now();
+        let later = Arc::new(Mutex::new(None));
+        let joins = Joins(Arc::clone(&later));
+        let first = pool.spawn(move || drop(joins)).unwrap();
+        let second = pool.spawn(|| 2).unwrap();
+        *later.lock().unwrap() = Some(second);
+        drop(pool);
+        gate.open();
+        for result in [blocks.join(), first.join()] {
+            assert!(matches!(result, Ok(()) | Err(JobError::Abandoned)), "{result:?}");
+        }
     });
 }

@@ -86,7 +86,7 @@ pub enum BuildBlocksError {
     },
     /// The allocator refused.
     OutOfMemory {
-        /// The bytes of all blocks together.
+        /// What it was asked for: the bytes of all blocks together, or a bit for each block, if already those are too many.
         bytes: usize,
     },
 }

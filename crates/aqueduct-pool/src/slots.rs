@@ -10,9 +10,19 @@
 //! has a permit finds a bit in the end. A pass over the bitmap that finds nothing means that other takers and putters made
 //! progress meanwhile: the set is lock-free, not wait-free. There is no pointer in it, so there is no ABA problem.
 
+use std::collections::TryReserveError;
+
 use crate::sync::{AtomicUsize, Ordering, Padded, relax};
 
 const BITS: usize = usize::BITS as usize;
+
+/// So many items, or the allocator's refusal where collecting them would end the process.
+pub(crate) fn slice<T>(count: usize, item: impl FnMut(usize) -> T) -> Result<Box<[T]>, TryReserveError> {
+    let mut items = Vec::new();
+    items.try_reserve_exact(count)?;
+    items.extend((0..count).map(item));
+    Ok(items.into_boxed_slice())
+}
 
 #[derive(Debug)]
 pub(crate) struct SlotSet {
@@ -23,20 +33,25 @@ pub(crate) struct SlotSet {
 }
 
 impl SlotSet {
-    /// The numbers `0..slots`, all of them in the set.
-    pub(crate) fn full(slots: usize) -> SlotSet {
+    /// The numbers `0..slots`, all of them in the set. Fails if the allocator does not give [`bytes_for`](SlotSet::bytes_for) them.
+    pub(crate) fn full(slots: usize) -> Result<SlotSet, TryReserveError> {
         let word = |index: usize| match slots - index * BITS {
             rest if rest >= BITS => usize::MAX,
             rest => (1 << rest) - 1,
         };
-        let words = (0..slots.div_ceil(BITS)).map(|index| AtomicUsize::new(word(index))).collect();
-        SlotSet { words, count: Padded(AtomicUsize::new(slots)) }
+        let words = slice(slots.div_ceil(BITS), |index| AtomicUsize::new(word(index)))?;
+        Ok(SlotSet { words, count: Padded(AtomicUsize::new(slots)) })
     }
 
-    /// Room for the numbers `0..slots`, none of them in the set.
-    pub(crate) fn empty(slots: usize) -> SlotSet {
-        let words = (0..slots.div_ceil(BITS)).map(|_| AtomicUsize::new(0)).collect();
-        SlotSet { words, count: Padded(AtomicUsize::new(0)) }
+    /// Room for the numbers `0..slots`, none of them in the set. Fails as [`full`](SlotSet::full) does.
+    pub(crate) fn empty(slots: usize) -> Result<SlotSet, TryReserveError> {
+        let words = slice(slots.div_ceil(BITS), |_| AtomicUsize::new(0))?;
+        Ok(SlotSet { words, count: Padded(AtomicUsize::new(0)) })
+    }
+
+    /// The bytes of a set with room for `0..slots`.
+    pub(crate) fn bytes_for(slots: usize) -> usize {
+        slots.div_ceil(BITS) * size_of::<AtomicUsize>()
     }
 
     /// Takes a number, the first one from `start` upwards that is there (and from 0 again after the last).
@@ -110,7 +125,7 @@ mod tests {
     fn every_number_comes_once() {
         for slots in [0, 1, 2, 63, 64, 65, 127, 128, 200] {
             for start in [0, 1, 62, 63, 64, 199, 1000, usize::MAX, usize::MAX - 63] {
-                let set = SlotSet::full(slots);
+                let set = SlotSet::full(slots).unwrap();
                 let taken: BTreeSet<usize> = std::iter::from_fn(|| set.take(start)).collect();
                 assert_eq!(taken, (0..slots).collect(), "{slots} slots from {start}");
                 assert_eq!(set.len(), 0);
@@ -123,7 +138,7 @@ mod tests {
     /// Guards the rotation that round-robin is made of.
     #[test]
     fn the_search_begins_at_the_start() {
-        let set = SlotSet::full(130);
+        let set = SlotSet::full(130).unwrap();
         assert_eq!(set.take(64), Some(64));
         assert_eq!(set.take(64), Some(65));
         assert_eq!(set.take(129), Some(129));
@@ -133,7 +148,7 @@ mod tests {
     /// Guards that a set without room has none.
     #[test]
     fn an_empty_set_gives_what_was_put() {
-        let set = SlotSet::empty(70);
+        let set = SlotSet::empty(70).unwrap();
         assert_eq!(set.take(3), None);
         set.put(69);
         assert_eq!((set.take(3), set.take(3)), (Some(69), None));

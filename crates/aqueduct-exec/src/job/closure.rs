@@ -14,8 +14,8 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::{
-    By, Cancellation, Clock, End, Finished, Job, JobTiming, Joinable, Origin, Owner, Ran, Stopwatch, Taken,
-    caught, drop_quietly,
+    By, Cancellation, Clock, End, Finished, Job, JobTiming, Joinable, Origin, Owner, Ran, Remains, Stopwatch,
+    Taken, drop_quietly, run_job,
 };
 use crate::pool::JobError;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -25,7 +25,7 @@ enum Stage<F, T> {
         work: F,
         owner: Owner,
     },
-    /// Or its work is being dropped, because it was cancelled or the pool has stopped.
+    /// Or its work is being dropped, because it was cancelled.
     Running {
         owner: Owner,
         cancelled: bool,
@@ -60,25 +60,18 @@ where
         ClosureJob { finished: Finished::not_yet(), origin, body: Mutex::new(Body { stage, watch }) }
     }
 
-    /// Ends the job before it has run.
-    fn end(&self, error: JobError) -> Cancellation {
-        let mut body = lock(&self.body);
-        let work = match mem::replace(&mut body.stage, Stage::Gone { cancelled: false }) {
+    /// Takes the work, if nobody else has: from here on it counts as running.
+    fn begin(stage: &mut Stage<F, T>, cancelled: bool) -> Option<F> {
+        match mem::replace(stage, Stage::Gone { cancelled: false }) {
             Stage::Waiting { work, owner } => {
-                body.stage = Stage::Running { owner, cancelled: error == JobError::Cancelled };
-                work
+                *stage = Stage::Running { owner, cancelled };
+                Some(work)
             }
             other => {
-                let running = matches!(other, Stage::Running { .. });
-                body.stage = other;
-                return if running { Cancellation::Running } else { Cancellation::Finished };
+                *stage = other;
+                None
             }
-        };
-        drop(body);
-        // Before anybody learns of the end, so that what the closure held is free by then.
-        drop_quietly(work);
-        self.finish(lock(&self.body), Err(error));
-        Cancellation::Dropped
+        }
     }
 
     /// The end of a run, or of what stands for one.
@@ -137,20 +130,13 @@ where
 
     fn run(self: Arc<Self>, clock: &Clock, by: By) -> Ran {
         let mut body = lock(&self.body);
-        let work = match mem::replace(&mut body.stage, Stage::Gone { cancelled: false }) {
-            Stage::Waiting { work, owner } => {
-                body.stage = Stage::Running { owner, cancelled: false };
-                work
-            }
-            other => {
-                body.stage = other;
-                return Self::ran(Self::without_work(&body.stage), by);
-            }
+        let Some(work) = Self::begin(&mut body.stage, false) else {
+            return Self::ran(Self::without_work(&body.stage), by);
         };
         body.watch.start(clock);
         drop(body);
 
-        let result = caught(work);
+        let result = run_job(work);
         let end = if result.is_ok() { End::Completed } else { End::Panicked };
 
         let mut body = lock(&self.body);
@@ -159,12 +145,13 @@ where
         Self::ran(end, by)
     }
 
-    fn abandon(self: Arc<Self>) -> Ran {
-        let end = match self.end(JobError::Abandoned) {
-            Cancellation::Dropped => End::Abandoned,
-            Cancellation::Running | Cancellation::Finished => Self::without_work(&lock(&self.body).stage),
+    fn abandon(self: Arc<Self>) -> (Ran, Option<Remains>) {
+        let mut body = lock(&self.body);
+        let Some(work) = Self::begin(&mut body.stage, false) else {
+            return (Self::ran(Self::without_work(&body.stage), By::Entry), None);
         };
-        Self::ran(end, By::Entry)
+        self.finish(body, Err(JobError::Abandoned));
+        (Self::ran(End::Abandoned, By::Entry), Some(Box::new(work)))
     }
 }
 
@@ -223,7 +210,16 @@ where
     }
 
     fn cancel(&self) -> Cancellation {
-        self.end(JobError::Cancelled)
+        let mut body = lock(&self.body);
+        let Some(work) = Self::begin(&mut body.stage, true) else {
+            let running = matches!(body.stage, Stage::Running { .. });
+            return if running { Cancellation::Running } else { Cancellation::Finished };
+        };
+        drop(body);
+        // Before anybody learns of the end, so that what the closure held is free by then.
+        drop_quietly(work);
+        self.finish(lock(&self.body), Err(JobError::Cancelled));
+        Cancellation::Dropped
     }
 
     fn claim(self: Arc<Self>, clock: &Clock) -> Ran {

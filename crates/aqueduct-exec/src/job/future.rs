@@ -16,8 +16,8 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{
-    By, Cancellation, Clock, End, Entry, Finished, Job, JobTiming, Joinable, Origin, Owner, Ran, Stopwatch,
-    Taken, Timed, caught, drop_quietly,
+    By, Cancellation, Clock, End, Entry, Finished, Job, JobTiming, Joinable, Origin, Owner, Ran, Remains,
+    Stopwatch, Taken, Timed, drop_quietly, run_job,
 };
 use crate::fork;
 use crate::pool::{JobError, Shared};
@@ -99,27 +99,19 @@ where
         }
     }
 
-    /// Ends it if it is not being polled; otherwise asks the worker that polls it to do so.
-    fn end(&self, error: JobError) -> (Cancellation, bool) {
-        let mut core = lock(&self.core);
-        let future = match std::mem::replace(&mut core.stage, Stage::Gone) {
-            Stage::Scheduled(future) | Stage::Asleep(future) => future,
+    /// Takes the future out, if it is not being polled; otherwise asks the worker that polls it to end it.
+    fn take_future(core: &mut Core<F, T>, error: JobError) -> Result<Pin<Box<F>>, Cancellation> {
+        match std::mem::replace(&mut core.stage, Stage::Gone) {
+            Stage::Scheduled(future) | Stage::Asleep(future) => Ok(future),
             Stage::Polling { woken, ending } => {
                 core.stage = Stage::Polling { woken, ending: ending.or(Some(error)) };
-                return (Cancellation::Running, false);
+                Err(Cancellation::Running)
             }
             over @ (Stage::Ended(_) | Stage::Gone) => {
                 core.stage = over;
-                return (Cancellation::Finished, false);
+                Err(Cancellation::Finished)
             }
-        };
-        core.stage = Stage::Polling { woken: false, ending: None };
-        let occupied = std::mem::take(&mut core.occupies);
-        drop(core);
-        // Before anybody learns of the end, so that what the future held is free by then.
-        drop_quietly(future);
-        self.finish(lock(&self.core), Err(error));
-        (Cancellation::Dropped, occupied)
+        }
     }
 
     /// The end of a poll that did not finish the future.
@@ -137,12 +129,17 @@ where
                 None => ending = Some(JobError::Abandoned),
             }
         }
-        if let Some(error) = ending {
-            let end = if error == JobError::Cancelled { End::Cancelled } else { End::Abandoned };
+        if let Some(JobError::Cancelled) = ending {
             drop(core);
+            // Before anybody learns of the end, so that what the future held is free by then.
             drop_quietly(future);
-            self.finish(lock(&self.core), Err(error));
-            end
+            self.finish(lock(&self.core), Err(JobError::Cancelled));
+            End::Cancelled
+        } else if let Some(error) = ending {
+            // The other way round than above, as in `abandon`.
+            self.finish(core, Err(error));
+            drop_quietly(future);
+            End::Abandoned
         } else if woken {
             core.stage = Stage::Scheduled(future);
             drop(core);
@@ -200,7 +197,7 @@ where
         drop(core);
 
         let waker = Waker::from(Arc::clone(&self));
-        let polled = caught(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+        let polled = run_job(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
         let (end, result) = match polled {
             Ok(Poll::Pending) => {
                 let end = self.pending(future, clock);
@@ -216,11 +213,12 @@ where
         Ran { end, settles: true, releases }
     }
 
-    fn abandon(self: Arc<Self>) -> Ran {
-        match self.end(JobError::Abandoned) {
-            (Cancellation::Dropped, releases) => Ran { end: End::Abandoned, settles: true, releases },
-            _ => Ran::STALE,
-        }
+    fn abandon(self: Arc<Self>) -> (Ran, Option<Remains>) {
+        let mut core = lock(&self.core);
+        let Ok(future) = Self::take_future(&mut core, JobError::Abandoned) else { return (Ran::STALE, None) };
+        let releases = std::mem::take(&mut core.occupies);
+        self.finish(core, Err(JobError::Abandoned));
+        (Ran { end: End::Abandoned, settles: true, releases }, Some(Box::new(future)))
     }
 }
 
@@ -293,11 +291,19 @@ where
     }
 
     fn cancel(&self) -> Cancellation {
-        let (cancellation, releases) = self.end(JobError::Cancelled);
-        if cancellation == Cancellation::Dropped {
-            self.shared.settle_outside(Ran { end: End::Cancelled, settles: true, releases });
-        }
-        cancellation
+        let mut core = lock(&self.core);
+        let future = match Self::take_future(&mut core, JobError::Cancelled) {
+            Ok(future) => future,
+            Err(cancellation) => return cancellation,
+        };
+        core.stage = Stage::Polling { woken: false, ending: None };
+        let releases = std::mem::take(&mut core.occupies);
+        drop(core);
+        // Before anybody learns of the end, so that what the future held is free by then.
+        drop_quietly(future);
+        self.finish(lock(&self.core), Err(JobError::Cancelled));
+        self.shared.settle_outside(Ran { end: End::Cancelled, settles: true, releases });
+        Cancellation::Dropped
     }
 
     fn claim(self: Arc<Self>, clock: &Clock) -> Ran {

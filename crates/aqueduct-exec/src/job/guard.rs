@@ -4,6 +4,18 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::fork;
+
+/// Runs a job's code. A child that it forks does not come back from here: see [`fork`].
+pub(crate) fn run_job<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let before = fork::generation();
+    let result = caught(work);
+    if fork::generation() != before {
+        fork::end_child(result.is_ok());
+    }
+    result
+}
+
 /// Runs code of a user; a panic becomes its message.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // What the closure touched is either dropped by the unwinding or belongs to its user, who shares it on their own account.

@@ -9,13 +9,14 @@ mod future;
 mod guard;
 mod timing;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::task::Waker;
 
 pub(crate) use closure::ClosureJob;
 pub(crate) use finish::{Finished, Owner};
 pub(crate) use future::FutureJob;
-pub(crate) use guard::{caught, drop_quietly};
+pub(crate) use guard::{caught, drop_quietly, run_job};
 pub use timing::JobTiming;
 pub(crate) use timing::{Clock, Stopwatch, Timed, Untimed};
 
@@ -23,6 +24,9 @@ use crate::pool::JobError;
 
 /// A job as the queues know it.
 pub(crate) type Entry = Arc<dyn Job>;
+
+/// What an abandoned job held. Code of a user runs when it is dropped.
+pub(crate) type Remains = Box<dyn Any + Send>;
 
 /// Through which door a job came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +82,9 @@ pub(crate) trait Job: Send + Sync {
     /// Runs what can be run now.
     fn run(self: Arc<Self>, clock: &Clock, by: By) -> Ran;
 
-    /// The pool has stopped: drops the work, and tells whoever waits.
-    fn abandon(self: Arc<Self>) -> Ran;
+    /// The pool has stopped: tells whoever waits. What the job held is for the caller to drop, once everybody has been told: its
+    /// destructor may wait for another job.
+    fn abandon(self: Arc<Self>) -> (Ran, Option<Remains>);
 }
 
 /// What became of an attempt to cancel a job.

@@ -13,7 +13,7 @@ pub enum JobError {
     Panicked(String),
     /// It was cancelled through its handle.
     Cancelled,
-    /// The pool stopped before the job was done.
+    /// The pool stopped before the job was done. What the job held is dropped right after that.
     Abandoned,
     /// The deadline passed first. The job goes on, and the handle is still good.
     TimedOut,

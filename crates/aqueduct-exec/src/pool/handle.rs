@@ -134,7 +134,8 @@ impl<T> JobHandle<T> {
         if let Some(result) = self.take() {
             return result;
         }
-        match worker::current() {
+        // In a child of a fork the thread may have been a worker of the parent, whose queues are none of the child's business.
+        match worker::current().filter(|local| local.home().generation == self.home.generation) {
             Some(local) => local.wait_for(&self.job, self.home, deadline),
             None => self.sleep(deadline),
         }

@@ -141,10 +141,19 @@ impl Idle {
 
     /// From here on whoever pushes learns that nobody looks any more.
     pub(crate) fn close(&self) {
-        // Partner: the load in `notice`. Who pushes either reads the bit, or its item is there for whoever clears the queues
-        // after this.
+        // Partner: the fences in `notice` and `is_closed`. Who pushes or moves items either reads the bit, or they are there for
+        // whoever clears the queues after this.
         self.word.fetch_or(CLOSED, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+    }
+
+    /// Whether the pool has stopped, to be asked after jobs were moved from one queue to another.
+    pub(crate) fn is_closed(&self) -> bool {
+        // Partner: the fence in `close`. Whoever clears the queues after that finds the jobs where they are now, or the bit is seen
+        // here.
+        fence(Ordering::SeqCst);
+        // Relaxed: the fence orders it.
+        self.word.load(Ordering::Relaxed) & CLOSED != 0
     }
 
     /// How many workers are searching and sleeping.

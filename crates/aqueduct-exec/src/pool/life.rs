@@ -24,11 +24,13 @@ pub(crate) struct Life {
     alive: Vec<bool>,
     /// Whether the worker of this number has promised to end, and looks at nothing any more.
     leaving: Vec<bool>,
+    /// Whether every accepted job was done when the pool stopped.
+    drained: bool,
 }
 
 impl Life {
     pub(super) fn new() -> Life {
-        Life { target: 0, alive: Vec::new(), leaving: Vec::new() }
+        Life { target: 0, alive: Vec::new(), leaving: Vec::new(), drained: false }
     }
 
     pub(super) fn threads(&self) -> usize {
@@ -47,16 +49,17 @@ impl Shared {
             return Err(StartError::Refused(Refusal::Forked));
         }
         let mut life = lock(&self.life);
+        // Those that were told to go may not have gone yet, and their queues are still with them. Waited for before anything is
+        // changed: from the look at the phase on, the lock is held.
+        while self.phase() == OPEN && life.leaving.iter().take(wanted).any(|leaving| *leaving) {
+            life = self.wait(life, None);
+        }
         if self.phase() != OPEN {
             return Err(StartError::Refused(Refusal::ShutDown));
         }
         let before = life.target;
         life.target = wanted;
         for index in 0..wanted {
-            // One that was told to go may not have gone yet, and its queue is still with it.
-            while life.leaving.get(index) == Some(&true) {
-                life = self.wait(life, None);
-            }
             if life.alive.get(index) == Some(&true) {
                 continue;
             }
@@ -121,14 +124,12 @@ impl Shared {
 
     /// The last act of a worker: its queue goes back, what is in it to the others, or nowhere if the pool has stopped.
     pub(super) fn hand_back(&self, index: usize, queue: WorkStealingQueue<Entry>) {
-        let stopped = self.phase() == STOPPED;
+        if self.phase() == STOPPED {
+            self.clear();
+        }
         while let Some(job) = queue.pop() {
-            if stopped {
-                self.abandon(job);
-            } else {
-                // In the other order than they came, if it is a stack; the injector keeps none of a stack anyhow.
-                self.injector.push(job);
-            }
+            // In the other order than they came, if it is a stack; the injector keeps none of a stack anyhow.
+            self.injector.push(job);
         }
         *lock(&self.slot(index).queue) = Some(queue);
         let mut life = lock(&self.life);
@@ -136,7 +137,7 @@ impl Shared {
         life.leaving[index] = false;
         drop(life);
         self.changed.notify_all();
-        // For what went into the injector.
+        // For what went into the injector. If the pool stopped meanwhile, it is abandoned here.
         self.notice();
     }
 
@@ -175,9 +176,9 @@ impl Shared {
             life = self.wait(life, deadline);
         }
         drop(life);
-        let drained = self.is_drained();
         self.stop();
         let mut life = lock(&self.life);
+        let drained = life.drained;
         while life.threads() > 0 && !passed() {
             life = self.wait(life, deadline);
         }
@@ -198,14 +199,17 @@ impl Shared {
         if fork::generation() != self.generation {
             return;
         }
-        let life = lock(&self.life);
-        self.set_phase(STOPPED);
+        let mut life = lock(&self.life);
+        if self.phase() != STOPPED {
+            // Later it would not tell: what is abandoned is settled, too.
+            life.drained = self.is_drained();
+            self.set_phase(STOPPED);
+        }
         drop(life);
+        // Others may wait for the pool to drain, or for a thread to end.
+        self.changed.notify_all();
         self.idle.close();
         self.wake_all();
         self.clear();
-        self.clear_sleeping_futures();
-        // Another thread may wait for the pool to drain.
-        self.changed.notify_all();
     }
 }

@@ -8,7 +8,11 @@
 //! # No job is lost at the end
 //!
 //! Who stops the pool writes `Stopped`, closes the word of [`Idle`], and then empties all queues; who pushes reads that word afterwards.
-//! Whichever of the two is second in the order of their fences finds the job and abandons it, so each handle learns its end.
+//! Whichever of the two is second in the order of their fences finds the job and abandons it, so each handle learns its end. A worker
+//! that moves jobs into its own queue reads the word afterwards, too.
+//!
+//! What abandoned jobs held is dropped when no queue holds a job any more and all handles know: a destructor may wait for any job of the
+//! pool, on this thread or through another one, and always gets its answer.
 //!
 //! # Drained
 //!
@@ -16,6 +20,7 @@
 //! equal sums mean that there was a moment between the two readings at which nothing was left.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -28,10 +33,10 @@ use super::life::Life;
 use super::parker::Parker;
 use super::sleepers::SleepingFutures;
 use super::stats::PoolStats;
-use super::tally::{OutsideTally, Tally};
+use super::tally::{Many, One, Tally};
 use super::worker;
 use crate::fork;
-use crate::job::{Entry, Ran};
+use crate::job::{Entry, Ran, Remains, drop_quietly};
 use crate::queue::{Injector, Stealer, WorkStealingQueue};
 use crate::sync::{AtomicU8, AtomicUsize, Condvar, Mutex, Ordering, fence, lock, thread_local};
 
@@ -54,7 +59,7 @@ thread_local! {
 pub(crate) struct Slot {
     pub(super) stealer: Stealer<Entry>,
     pub(super) parker: Arc<Parker>,
-    pub(super) tally: CachePadded<Tally>,
+    pub(super) tally: CachePadded<Tally<One>>,
     /// The owner's end of the queue while no thread has it.
     pub(super) queue: Mutex<Option<WorkStealingQueue<Entry>>>,
 }
@@ -69,7 +74,7 @@ pub(crate) struct Shared {
     pub(super) injector: Injector<Entry>,
     /// Jobs from outside that were accepted and not yet started: at most the capacity. Written by who spawns and who starts.
     waiting: CachePadded<AtomicUsize>,
-    outside: OutsideTally,
+    outside: Tally<Many>,
     /// See the module. Written under the lock of `life`, read by whoever spawns and by workers.
     phase: AtomicU8,
     /// Changes with every change of phase and target. Written under the lock of `life`; workers compare it between jobs.
@@ -95,7 +100,7 @@ impl Shared {
             idle: Idle::new(),
             injector: Injector::new(),
             waiting: CachePadded::new(AtomicUsize::new(0)),
-            outside: OutsideTally::default(),
+            outside: Tally::default(),
             phase: AtomicU8::new(OPEN),
             orders: AtomicUsize::new(0),
             slots,
@@ -267,15 +272,28 @@ impl Shared {
         }
     }
 
-    /// Abandons all jobs in all queues.
+    /// Abandons all jobs in all queues, and the futures that wait for something. The pool has stopped.
     ///
-    /// What is dropped on the way may wake futures, which lands here again: then the call below on the stack goes on with them, so that a chain of
-    /// futures that wait for each other does not become a stack as deep.
+    /// What ends or is dropped on the way may wake futures, which lands here again: then the call below on the stack goes on with them, so that
+    /// a chain of futures that wait for each other does not become a stack as deep.
     pub(super) fn clear(&self) {
         self.clearing(|| {
             let stealers = || self.slots().map(|slot| &slot.stealer);
-            while let Some(job) = self.injector.steal().or_else(|| stealers().find_map(Stealer::steal)) {
-                self.abandon(job);
+            let queued = || self.injector.steal().or_else(|| stealers().find_map(Stealer::steal));
+            let mut remains = VecDeque::new();
+            loop {
+                // All are told before anything is dropped, see the module.
+                for job in self.sleeping_futures.close() {
+                    remains.extend(self.abandon(job));
+                }
+                while let Some(job) = queued() {
+                    if job.leave() {
+                        self.release();
+                    }
+                    remains.extend(self.abandon(job));
+                }
+                let Some(held) = remains.pop_front() else { return };
+                drop_quietly(held);
             }
         });
     }
@@ -294,23 +312,11 @@ impl Shared {
         }
     }
 
-    /// Abandons a job off a queue.
-    pub(super) fn abandon(&self, job: Entry) {
-        if job.leave() {
-            self.release();
-        }
-        self.settle_outside(job.abandon());
-    }
-
-    /// Abandons the futures that wait for something.
-    pub(super) fn clear_sleeping_futures(&self) {
-        self.clearing(|| {
-            for job in self.sleeping_futures.close() {
-                self.settle_outside(job.abandon());
-            }
-        });
-        // What the others woke on their way out.
-        self.clear();
+    /// Abandons a job; what it held is to be dropped.
+    fn abandon(&self, job: Entry) -> Option<Remains> {
+        let (ran, remains) = job.abandon();
+        self.settle_outside(ran);
+        remains
     }
 
     /// Whether every accepted job is settled; see the module.

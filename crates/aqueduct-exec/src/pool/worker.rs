@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use super::handle::Home;
 use super::parker::Parker;
 use super::shared::{DRAINING, STOPPED, Shared, Slot};
-use super::tally::{Tally, add};
-use crate::job::{By, Clock, End, Entry, Joinable, caught};
+use super::tally::{One, Tally, add};
+use crate::job::{By, Clock, End, Entry, Joinable, caught, run_job};
 use crate::queue::WorkStealingQueue;
 use crate::sync::thread_local;
 
@@ -66,7 +66,7 @@ pub(super) fn with_mine<R>(shared: &Shared, call: impl FnOnce(Option<&Local>) ->
     }
 }
 
-/// The calling thread's worker, of whichever pool.
+/// The calling thread's worker, of whichever pool. In a job's forked child it is the parent's.
 pub(super) fn current() -> Option<Rc<Local>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
@@ -102,7 +102,7 @@ pub(super) fn run(shared: Arc<Shared>, index: usize) {
     let parker = Arc::clone(&slot.parker);
     let waker = Waker::from(Arc::clone(&parker));
     if let Some(hook) = &shared.config.on_thread_start
-        && caught(|| hook(index)).is_err()
+        && run_job(|| hook(index)).is_err()
     {
         slot.tally.panicked_outside_of_a_job();
     }
@@ -135,7 +135,7 @@ impl Local {
         self.shared.slot(self.index)
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &Tally<One> {
         &self.slot().tally
     }
 
@@ -236,7 +236,18 @@ impl Local {
     }
 
     fn take_injected(&self) -> Option<Entry> {
-        self.shared.injector.steal_batch_and_pop(&self.queue, BATCH)
+        self.unless_stopped(self.shared.injector.steal_batch_and_pop(&self.queue, BATCH)?)
+    }
+
+    /// A job that was taken from elsewhere with others, unless the pool has stopped. Whoever stopped it may have looked into this queue
+    /// before the others were there; then nobody else knows of them, and the job may be a long one.
+    fn unless_stopped(&self, job: Entry) -> Option<Entry> {
+        if !self.shared.idle.is_closed() {
+            return Some(job);
+        }
+        self.queue.push(job);
+        self.shared.clear();
+        None
     }
 
     fn rob_others(&self) -> Option<Entry> {
@@ -253,6 +264,7 @@ impl Local {
             .map(|offset| (first + offset) % count)
             .filter(|&index| index != self.index)
             .find_map(|index| self.shared.slot(index).stealer.steal_batch_and_pop(&self.queue, BATCH))
+            .and_then(|job| self.unless_stopped(job))
     }
 
     /// Runs a job off a queue.

@@ -50,9 +50,16 @@ impl<T> Items<T> {
     }
 
     fn batch_and_pop(&self, into: &Worker<T>, limit: usize) -> Steal<T> {
-        // No batch: what a batch leaves to thieves of the thief, single steals show as well.
-        let _ = (into, limit);
-        self.with(VecDeque::pop_front).into()
+        // As many as may be, which shows more than the real deque's half. They are in no queue for a moment, as there.
+        let mut batch = self.with(|items| {
+            let count = items.len().min(limit);
+            items.drain(..count).collect::<VecDeque<T>>()
+        });
+        let first = batch.pop_front();
+        if !batch.is_empty() {
+            into.take_in(batch);
+        }
+        first.into()
     }
 }
 
@@ -73,6 +80,14 @@ impl<T> Worker<T> {
 
     pub(super) fn push(&self, item: T) {
         self.items.with(|items| items.push_back(item));
+    }
+
+    /// What a thief has taken, the oldest first, so that it comes out in the order in which it would have been taken.
+    fn take_in(&self, batch: VecDeque<T>) {
+        self.items.with(|items| match self.lifo {
+            true => items.extend(batch.into_iter().rev()),
+            false => items.extend(batch),
+        });
     }
 
     pub(super) fn pop(&self) -> Option<T> {

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
-use aqueduct_exec::{Spawner, WorkerPool};
+use aqueduct_exec::{JobError, JobHandle, Refusal, Spawner, WorkerPool};
 
-use crate::tools::pool;
+use crate::tools::{Blocked, pool};
 
 /// Longer than anything here takes, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -166,4 +166,96 @@ fn a_cancelled_closure_at_the_end_was_in_no_book() {
     drop(release);
     let _ = blocking.join();
     until(&pool, |pool| pool.stats().cancelled == 1);
+}
+
+/// Where the handle of a later job is left for the destructor of an earlier one.
+type Later = Arc<Mutex<Option<JobHandle<()>>>>;
+
+/// Joins that job when it is dropped, and tells how it ended.
+struct JoinsWhenDropped {
+    later: Later,
+    /// Lets another thread join, and waits for that.
+    elsewhere: bool,
+    ended: mpsc::Sender<Result<(), JobError>>,
+}
+
+impl Drop for JoinsWhenDropped {
+    fn drop(&mut self) {
+        let later = self.later.lock().expect("no panic").take().expect("it was left here");
+        let ended = self.ended.clone();
+        let join = move || drop(ended.send(later.join()));
+        if self.elsewhere {
+            std::thread::spawn(join).join().expect("no panic");
+        } else {
+            join();
+        }
+    }
+}
+
+/// Drops a pool whose queue and sleeping futures hold jobs that join later ones when they are dropped.
+fn drop_with_joining_destructors(elsewhere: bool) {
+    let pool = pool(1);
+    let (ended, ends) = mpsc::channel();
+    let joins = || {
+        let later = Later::default();
+        (Arc::clone(&later), JoinsWhenDropped { later, elsewhere, ended: ended.clone() })
+    };
+    let sleeping = || pool.spawn_future(std::future::pending::<()>()).expect("room");
+
+    // A future that sleeps, and joins one that sleeps and one that is queued.
+    let (first, joins_sleeping) = joins();
+    let (second, joins_queued) = joins();
+    let holds = async move {
+        std::future::pending::<()>().await;
+        drop((joins_sleeping, joins_queued));
+    };
+    let holder = pool.spawn_future(holds).expect("room");
+    *first.lock().expect("no panic") = Some(sleeping());
+    until(&pool, |pool| pool.stats().sleeping == 1 && pool.stats().waiting == 0);
+
+    let blocked = Blocked::on(&pool.spawner());
+    // A closure in the queue that joins one behind it, and one that joins a sleeping future.
+    let (third, joins_behind) = joins();
+    let (fourth, joins_later_future) = joins();
+    drop(pool.spawn(move || drop(joins_behind)).expect("room"));
+    drop(pool.spawn(move || drop(joins_later_future)).expect("room"));
+    *second.lock().expect("no panic") = Some(pool.spawn(|| ()).expect("room"));
+    *third.lock().expect("no panic") = Some(pool.spawn(|| ()).expect("room"));
+    *fourth.lock().expect("no panic") = Some(sleeping());
+
+    let dropping = std::thread::spawn(move || drop(pool));
+    for _ in 0..4 {
+        assert_eq!(ends.recv_timeout(PATIENCE), Ok(Err(JobError::Abandoned)));
+    }
+    dropping.join().expect("no panic");
+    assert_eq!(holder.join(), Err(JobError::Abandoned));
+    blocked.release();
+}
+
+/// Dropping a pool abandoned one job after the other, so that a destructor that joined a later one waited for ever.
+#[test]
+fn a_destructor_that_joins_hung_the_drop_of_the_pool() {
+    drop_with_joining_destructors(false);
+}
+
+/// The same where the destructor waits for another thread, which joins.
+#[test]
+fn a_destructor_that_waits_for_a_join_hung_the_drop_of_the_pool() {
+    drop_with_joining_destructors(true);
+}
+
+/// What a shutdown abandons is settled as well, so that another thread that waited for the pool to drain said it had.
+#[test]
+fn a_drain_that_another_thread_cut_short_was_reported_as_drained() {
+    let pool = pool(1);
+    let sleeping = pool.spawn_future(std::future::pending::<()>()).expect("room");
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| pool.shut_down(PATIENCE));
+        until(&pool, |pool| pool.spawn(|| ()).is_err_and(|refused| refused.reason() == Refusal::ShutDown));
+        let report = pool.shut_down(Duration::ZERO);
+        assert!(!report.drained, "{report:?}");
+        let report = patient.join().expect("no panic");
+        assert!(!report.drained && report.abandoned >= 1, "{report:?}");
+    });
+    assert_eq!(sleeping.join(), Err(JobError::Abandoned));
 }

@@ -60,6 +60,9 @@ impl Region {
         let stride = block_size.checked_next_multiple_of(ALIGN).ok_or(too_large)?;
         let bytes = stride.checked_mul(blocks).ok_or(too_large)?;
         let layout = Layout::from_size_align(bytes, ALIGN).map_err(|_| too_large)?;
+        // First, because it is given back by itself if the blocks are refused.
+        let free = SlotSet::full(blocks)
+            .map_err(|_| BuildBlocksError::OutOfMemory { bytes: SlotSet::bytes_for(blocks) })?;
         let start = match bytes {
             0 => NonNull::without_provenance(
                 const { std::num::NonZeroUsize::new(ALIGN).expect("64 is not 0") },
@@ -74,7 +77,7 @@ impl Region {
             start,
             layout,
             stride,
-            free: SlotSet::full(blocks),
+            free,
             next: AtomicUsize::new(0),
             counts: Padded::default(),
             #[cfg(crossbeam_loom)]

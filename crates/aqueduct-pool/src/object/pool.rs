@@ -91,6 +91,9 @@ impl<T> fmt::Debug for ObjectPoolConfig<T> {
 
 impl<T> ObjectPool<T> {
     /// A pool that keeps up to `max_size` idle objects and makes others with `factory`.
+    ///
+    /// # Panics
+    /// As [`config`](ObjectPool::config).
     #[doc(alias = "factory")]
     #[doc(alias = "max_size")]
     #[must_use]
@@ -99,9 +102,16 @@ impl<T> ObjectPool<T> {
     }
 
     /// The first step to a pool with hooks, which keeps up to `max_size` idle objects.
+    ///
+    /// # Panics
+    /// If the allocator does not give the slots for so many. There is no "as many as come": `max_size` is a number of objects that the
+    /// memory is to hold.
     #[must_use]
     pub fn config(max_size: usize) -> ObjectPoolConfig<T> {
-        ObjectPoolConfig { store: Store::new(max_size) }
+        match Store::new(max_size) {
+            Ok(store) => ObjectPoolConfig { store },
+            Err(error) => panic!("no slots for max_size = {max_size} objects: {error}"),
+        }
     }
 
     /// Hands out an idle object, or makes one.
@@ -176,12 +186,17 @@ impl<T, E> ObjectPool<T, E> {
         Ok(object)
     }
 
-    /// Makes objects until `count` are idle, or `max_size` if that is less.
+    /// Makes objects until `count` are idle, or `max_size` if that is less; but no more than were missing when it began, so that it ends
+    /// although others take what it makes.
     ///
     /// # Errors
     /// What the factory says; objects made before that are kept.
     pub fn prefill(&self, count: usize) -> Result<(), E> {
-        while self.idle() < count.min(self.max_size()) {
+        let wanted = count.min(self.max_size());
+        for _ in self.idle()..wanted {
+            if self.idle() >= wanted {
+                break;
+            }
             let object = self.make()?;
             self.store.keep(object);
         }

@@ -1,10 +1,11 @@
 //! The idle objects, the hooks, and the counters: all that guards need to know of a pool.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::slots::SlotSet;
+use crate::slots::{SlotSet, slice};
 use crate::sync::{AtomicU64, Ordering, Padded, UnsafeCell};
 
 /// What an [`ObjectPool`](crate::ObjectPool) has done so far.
@@ -66,15 +67,11 @@ unsafe impl<T: Send> Send for Store<T> {}
 unsafe impl<T: Send> Sync for Store<T> {}
 
 impl<T> Store<T> {
-    pub(super) fn new(max_size: usize) -> Store<T> {
-        Store {
-            slots: (0..max_size).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
-            occupied: SlotSet::empty(max_size),
-            vacant: SlotSet::full(max_size),
-            reset: None,
-            is_valid: None,
-            counts: Padded::default(),
-        }
+    pub(super) fn new(max_size: usize) -> Result<Store<T>, TryReserveError> {
+        // The sets come first: of objects without a size there can be more slots than anybody could count through.
+        let (occupied, vacant) = (SlotSet::empty(max_size)?, SlotSet::full(max_size)?);
+        let slots = slice(max_size, |_| UnsafeCell::new(MaybeUninit::uninit()))?;
+        Ok(Store { slots, occupied, vacant, reset: None, is_valid: None, counts: Padded::default() })
     }
 
     pub(super) fn set_reset(&mut self, reset: Reset<T>) {
