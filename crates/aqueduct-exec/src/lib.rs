@@ -84,6 +84,7 @@
 //!   one waits for ever.
 //! - crossbeam-deque cannot be model-checked. The pool's models run over a modelled deque; the real one is trusted, and tested against
 //!   `VecDeque`, for linearizability, and under stress.
+//! - Needs 64-bit atomics. 32-bit machines that have them are not tested.
 //! - A job that forks is its child's `main`: when it returns there, the child ends by `_exit`. See [`fork`].
 //! - No priorities, and no deadline for a job itself.
 //!

@@ -62,21 +62,23 @@
 //! | [`Ring`] | lock-free, but waits for a thread suspended between claiming and finishing the very slot that it needs |
 //! | [`Queue`] | as [`Ring`], and a push that begins a segment allocates |
 //! | [`HashMap`] | reads are wait-free; writers block each other by a lock per shard |
-//! | counters | recording is wait-free while there are as many cells as threads, lock-free beyond; reading is wait-free |
+//! | counters | recording is wait-free while there are as many cells as threads, lock-free beyond; reading is wait-free, taking a count lock-free |
 //!
 //! # Guarantees
 //!
 //! - *Order.* [`Ring`] and [`Queue`]: first in, first out, linearizable. [`Lanes`]: the items of one producer in their order, across its whole life.
 //! - *Nothing lost, nothing twice.* Each value that was accepted comes out once, or is dropped once with the structure. Every refused value is
 //!   given back to the caller.
-//! - *Counts.* accepted + refused = offered, exactly, for [`Lanes`] and [`Ring`]; counters are exact at rest.
+//! - *Counts.* accepted + refused = offered, exactly, for [`Lanes`] and [`Ring`]; taken + discarded + waiting = accepted for [`Lanes`] at rest, also
+//!   once an end of it is gone; counters are exact at rest.
 //! - *Bounds.* [`Lanes`] and [`Ring`] never hold more than their capacity, [`map::Capped`] no more than its limit. [`Queue`] has no bound.
 //! - *Allocation.* [`Ring`] and the counters: none after they are made. [`Lanes`]: when a lane's backlog is larger than it ever was.
 //! - *Panics.* A destructor that panics does not keep the other values from being dropped.
 //!
 //! # Limitations
 //!
-//! - Needs 64-bit atomics.
+//! - Needs 64-bit atomics. 32-bit machines that have them are not tested. The positions of [`Ring`] and [`Queue`] and all counts have 64 bits
+//!   there too, so that none comes round again under a suspended thread.
 //! - [`Lanes`] keeps no order between producers, and what a producer has been granted and does not use is missing to the others: about a quarter
 //!   of the capacity at most, with the default threshold. The memory of a lane grows with its largest backlog and is freed when its producer ends.
 //! - A [`Lanes::push`] that runs at the same time as [`Lanes::close`] may be accepted after it.

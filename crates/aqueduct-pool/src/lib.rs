@@ -86,6 +86,7 @@
 //! - A small slice of frozen `Bytes` holds the whole buffer. The `Bytes` cannot be turned back into a buffer.
 //! - An `ObjectPool` may, when returns and takes coincide, destroy an object although room was just being made for it.
 //! - Nobody waits for a buffer, block or object to come back. Where that is wanted, put a semaphore in front.
+//! - Needs 64-bit atomics. 32-bit machines that have them are not tested.
 //!
 //! # When not to use this crate
 //!

@@ -2,16 +2,19 @@
 //!
 //! | type | for |
 //! |---|---|
-//! | [`Generator`] | valid OTLP requests of all three signals, every field in use, the same for the same seed |
-//! | [`Oracle`] | exact content: every item with its resource and scope, each exactly once |
+//! | [`Generator`] | valid OTLP requests of all three signals, every field in use, the same for the same seed (feature `otlp`) |
+//! | [`Oracle`] | exact content: every item with its resource and scope, each exactly once (feature `otlp`) |
 //! | [`FakeClock`] | a source of `Instant`s that moves only when told to |
 //! | [`holds_in_a_child`] | what a forked child makes of what it inherits |
 //! | [`CountingAllocator`] | claims about allocations as tests |
+//! | [`linearizability`] | what threads saw of a concurrent structure, checked against a sequential one |
 //! | [`ScriptedPeer`] | an OTLP server that answers by a script and keeps everything (feature `peer`) |
 //! | [`FaultProxy`] | a TCP proxy that delays, cuts, resets and swallows (feature `peer`) |
 //!
 //! A unit test inside a crate that this one depends on (wire, receiver) sees that crate twice, once as itself and once through here,
 //! and the types differ: use this crate from integration tests there.
+//!
+//! Without features it depends on nothing, for the crates at the bottom.
 //!
 //! ```
 //! use aqueduct_testkit::{Generator, Oracle};
@@ -31,19 +34,25 @@ mod allocator;
 mod clock;
 #[cfg(unix)]
 mod forks;
+#[cfg(feature = "otlp")]
 mod generate;
+pub mod linearizability;
+#[cfg(feature = "otlp")]
 mod oracle;
 #[cfg(feature = "peer")]
 mod peer;
 #[cfg(feature = "peer")]
 mod proxy;
+#[cfg(feature = "otlp")]
 mod random;
 
 pub use allocator::{Allocations, CountingAllocator};
 pub use clock::FakeClock;
 #[cfg(unix)]
 pub use forks::holds_in_a_child;
+#[cfg(feature = "otlp")]
 pub use generate::Generator;
+#[cfg(feature = "otlp")]
 pub use oracle::{Oracle, Verdict};
 #[cfg(feature = "peer")]
 pub use peer::{Captured, ScriptedPeer, Step};

@@ -9,7 +9,7 @@ use crate::sync::atomic::AtomicU64;
 /// A count that many threads add to and somebody reads now and then.
 ///
 /// Adding is wait-free and touches no line that another thread writes, as long as there are not more threads than cells. Reading visits
-/// every cell. Sums wrap around at 2^64.
+/// every cell. Sums wrap around at 2^64, those between two calls of [`take`](ShardedCounter::take) as well.
 ///
 /// # Guarantees
 /// Exact at rest: what was added before, in the sense of happens-before, is in the sum. While others add, the sum is some number between that
@@ -79,21 +79,20 @@ impl ShardedCounter {
     }
 
     /// The total since the last call, and starts anew: each addition is in exactly one of all the values ever taken, or in none so far.
+    ///
+    /// Lock-free: where two take at once, the later one looks again at what is left.
     #[doc(alias = "reset")]
     #[doc(alias = "swap")]
     pub fn take(&self) -> u64 {
-        let total = self.total();
-        // Relaxed: confirmed by the exchange. A caller whose total is behind takes nothing: who moved the word took all of it.
-        let mut taken = self.taken.load(Relaxed);
+        // Acquire: as in `sum`, pairs with the release below. So a total that is read after is not behind what was taken, and the difference is
+        // what was added since, however large.
+        let mut taken = self.taken.load(Acquire);
         loop {
-            let new = total.wrapping_sub(taken);
-            // More than half of all numbers means behind, as the total wraps around.
-            if new > u64::MAX / 2 {
-                return 0;
-            }
-            // Release: pairs with the acquire of `sum`. Relaxed on failure: as above.
-            match self.taken.compare_exchange_weak(taken, total, Release, Relaxed) {
-                Ok(_) => return new,
+            let total = self.total();
+            // Release: pairs with the acquire of `sum` and of this; who sees the new value reads no cell older than we did. Acquire on
+            // failure: as above.
+            match self.taken.compare_exchange(taken, total, Release, Acquire) {
+                Ok(_) => return total.wrapping_sub(taken),
                 Err(now) => taken = now,
             }
         }

@@ -250,52 +250,25 @@ impl<T> Consumer<T> {
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         /// Drops what waits in the lanes, and goes on after a destructor's panic.
-        struct Rest<'a, T>(&'a Shared<T>, Vec<Arc<Lane<T>>>);
-        impl<T> Rest<'_, T> {
+        struct Rest<T>(Vec<Arc<Lane<T>>>);
+        impl<T> Rest<T> {
             fn go(&mut self) {
-                while let Some(lane) = self.1.last().cloned() {
-                    // Relaxed: written by this side only.
-                    let before = lane.read.head.load(Relaxed);
-                    let _count = Discarded { shared: self.0, lane: &lane, before };
+                while let Some(lane) = self.0.last().cloned() {
                     // SAFETY: there is one consumer, and it is being dropped.
                     unsafe { lane.discard() };
-                    self.1.pop();
+                    self.0.pop();
                 }
             }
         }
-        impl<T> Drop for Rest<'_, T> {
+        impl<T> Drop for Rest<T> {
             fn drop(&mut self) {
                 self.go();
             }
         }
-        /// Counts what was dropped, also after a panic.
-        struct Discarded<'a, T> {
-            shared: &'a Shared<T>,
-            lane: &'a Lane<T>,
-            before: u64,
-        }
-        impl<T> Drop for Discarded<'_, T> {
-            fn drop(&mut self) {
-                // Relaxed: as above.
-                let items = self.lane.read.head.load(Relaxed) - self.before;
-                self.shared.registry(|registry| registry.discarded(items));
-            }
-        }
         self.shared.close();
-        let lanes = self.shared.registry(|registry| {
-            registry.consumer_gone = true;
-            registry.lanes.clone()
-        });
         self.lanes.clear();
-        Rest(&self.shared, lanes).go();
-        // Lanes of producers that ended before the mark: nobody else forgets them.
-        let ended = self.shared.registry(|registry| {
-            let ended: Vec<_> =
-                registry.lanes.iter().filter(|lane| lane.write.done.load(Acquire)).cloned().collect();
-            ended.iter().for_each(|lane| registry.forget(lane));
-            ended
-        });
-        drop(ended);
+        // Under the lock nothing is dropped: the list that comes out has all the lanes.
+        Rest(self.shared.registry(|registry| registry.consumer_goes())).go();
     }
 }
 

@@ -108,7 +108,7 @@ impl<T> Shared<T> {
         self.producers.fetch_sub(1, Relaxed);
         // Release: pairs with the acquire of the consumer: the tail that it reads afterwards is final.
         lane.write.done.store(true, Release);
-        if registry.consumer_gone {
+        if registry.consumer_is_gone() {
             registry.forget(lane);
         }
         drop(registry);

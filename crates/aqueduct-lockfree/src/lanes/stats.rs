@@ -12,12 +12,13 @@ pub struct LanesStats {
     pub refused: u64,
     /// Items that the consumer took.
     pub taken: u64,
-    /// Items that waited when the consumer was dropped, and were dropped with it.
+    /// Items that nobody takes, because the consumer was dropped: those that waited then, and those that were being pushed then. The latter
+    /// are dropped with their producer, the others with the consumer.
     pub discarded: u64,
 }
 
 impl LanesStats {
-    /// Items accepted and neither taken nor discarded.
+    /// Items accepted and neither taken nor discarded; none once the consumer was dropped.
     pub fn waiting(&self) -> usize {
         self.accepted.saturating_sub(self.taken + self.discarded) as usize
     }

@@ -21,13 +21,14 @@
 //! - *Linearization*: a push takes effect when it moves the tail's index, a pop when it moves the head's; a pop that finds nothing when it
 //!   reads the tail's index.
 //! - *Reclamation*: the consumer that was given a segment's last slot retires it, after moving the head past it. The epoch collector
-//!   frees it when the consumers that were inside it then have left. A producer need not be known to the collector: its last
+//!   frees it when the consumers that were inside it then have left. Who is about to claim a last slot lets the collector work before:
+//!   it runs destructors of other structures as well, which may take their time, panic, or use this very queue. A producer need not be known to the collector: its last
 //!   access to a segment is setting the flag of its slot, and the consumer of that slot waits for it. The link is
 //!   set before the flag of the last slot.
 //!
 //! # Progress
 //!
-//! `push` and `pop` never wait for a lock, and no user's code runs between claiming a slot and filling it. But they are not lock-free in
+//! `push` and `pop` never wait for a lock, and no user's code runs between claiming a slot and filling or emptying it. But they are not lock-free in
 //! the strict sense: a producer that loses its core just there (a window of some nanoseconds) makes the consumer that reaches
 //! its slot wait, spinning and then yielding; so does a thread that stops while it moves a side on to the next segment.
 //! [`is_empty`](Queue::is_empty), [`len`](Queue::len) and a [`pop`](Queue::pop) of an empty queue are wait-free, but for a
@@ -121,8 +122,8 @@ impl<T> Queue<T> {
     /// For tests of the wrap-around: indices begin at `index`, rounded down to a segment.
     #[doc(hidden)]
     #[must_use]
-    pub fn starting_at(index: usize) -> Queue<T> {
-        let index = index - offset::<T>(index);
+    pub fn starting_at(index: u64) -> Queue<T> {
+        let index = index - offset::<T>(index) as u64;
         let first = Box::into_raw(Segment::boxed());
         Queue {
             head: CachePadded::new(Position::new(index, first)),
@@ -169,7 +170,10 @@ impl<T> Queue<T> {
     /// Takes the item at the front; `None` if the queue was empty at a moment during the call.
     ///
     /// # Allocation
-    /// None. Once in a segment it frees what nobody uses any more.
+    /// None. Once in a segment it frees what nobody uses any more, of this and of other structures; see [`pop_batch`](Queue::pop_batch).
+    ///
+    /// # Panics
+    /// As [`pop_batch`](Queue::pop_batch).
     #[doc(alias = "dequeue")]
     #[inline]
     pub fn pop(&self) -> Option<T> {
@@ -189,6 +193,11 @@ impl<T> Queue<T> {
     ///
     /// # Allocation
     /// Only to let `items` grow, by no more than there are items to take.
+    ///
+    /// # Panics
+    /// Not by itself. But once in a segment or more often it frees what nobody uses any more, and the collector is shared with all that use
+    /// crossbeam-epoch: a destructor of theirs that panics may do so here. No item is lost by it: it happens before items are claimed, and those
+    /// that were taken already are in `items`. Some memory that was to be freed together with the culprit's is leaked.
     #[doc(alias = "dequeue_batch")]
     pub fn pop_batch(&self, items: &mut Vec<T>, max: usize) -> usize {
         let before = items.len();
@@ -265,14 +274,14 @@ impl<T> Queue<T> {
             // SeqCst: partner is the SeqCst load in `is_empty`; items travel by their flags. Acquire on failure: as for the load.
             match self.tail.index.compare_exchange_weak(
                 index,
-                index.wrapping_add(count),
+                index.wrapping_add(count as u64),
                 Ordering::SeqCst,
                 Ordering::Acquire,
             ) {
                 Ok(_) => {
                     if takes_last {
                         let next = next.expect("allocated above");
-                        self.move_tail(index.wrapping_add(count), segment, next);
+                        self.move_tail(index.wrapping_add(count as u64), segment, next);
                     }
                     return (segment, start..start + count);
                 }
@@ -286,7 +295,7 @@ impl<T> Queue<T> {
 
     /// Moves the tail from the end of a lap to the next segment. Only for the producer that took the last slot.
     #[cold]
-    fn move_tail(&self, end: usize, segment: *mut Segment<T>, next: Box<Segment<T>>) {
+    fn move_tail(&self, end: u64, segment: *mut Segment<T>, next: Box<Segment<T>>) {
         let next = Box::into_raw(next);
         // Release: partner is the Acquire load of `segment` in `reserve`.
         self.tail.segment.store(next, Ordering::Release);
@@ -297,10 +306,11 @@ impl<T> Queue<T> {
         unsafe { (*segment).link(next) };
     }
 
-    /// Takes 1 to `max` slots, all in one segment, for a consumer; `None` if the queue was empty.
+    /// Takes 1 to `max` slots, all in one segment, for a consumer; `None` if the queue was empty. They are to be emptied without delay.
     #[inline]
     fn claim<'g>(&self, max: usize, guard: &'g Guard) -> Option<(&'g Segment<T>, Range<usize>)> {
         let mut wait = Wait::new();
+        let mut collected = false;
         // Acquire: partner is the Release below and in `move_head`; neither the segment nor the tail's index is read before it.
         let mut index = self.head.index.load(Ordering::Acquire);
         loop {
@@ -328,12 +338,22 @@ impl<T> Queue<T> {
                 }
                 self.head.seen.store(tail, Ordering::Relaxed);
             }
-            let count = max.min(ahead.unsigned_abs()).min(Segment::<T>::SLOTS - start);
-            let end = index.wrapping_add(count);
+            let count = max.min(Segment::<T>::SLOTS - start);
+            // Less than a segment holds, if that is less.
+            let count = usize::try_from(ahead).map_or(count, |ahead| count.min(ahead));
+            let takes_last = start + count == Segment::<T>::SLOTS;
+            if takes_last && !collected {
+                // Before the exchange: what is claimed must be taken, and this runs destructors of strangers, which may panic.
+                collect(guard);
+                collected = true;
+                index = self.head.index.load(Ordering::Acquire);
+                continue;
+            }
+            let end = index.wrapping_add(count as u64);
             // Release: partner is the Acquire of the loads. Acquire on failure: as for the load.
             match self.head.index.compare_exchange_weak(index, end, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => {
-                    if start + count == Segment::<T>::SLOTS {
+                    if takes_last {
                         // SAFETY: we were given the last slot.
                         unsafe { self.move_head(end, segment, guard) };
                     }
@@ -348,12 +368,12 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Moves the head from the end of a lap to the next segment, and retires the one it leaves.
+    /// Moves the head from the end of a lap to the next segment, and retires the one it leaves. Runs no destructors.
     ///
     /// # Safety
     /// Only for the consumer that took the last slot of `segment`, and before it takes the item.
     #[cold]
-    unsafe fn move_head(&self, end: usize, segment: *mut Segment<T>, guard: &Guard) {
+    unsafe fn move_head(&self, end: u64, segment: *mut Segment<T>, guard: &Guard) {
         // SAFETY: alive while we are pinned; its last slot was given to a producer, since it was to us.
         let next = unsafe { (*segment).successor() };
         // Release: partner is the Acquire load of `segment` in `claim`.
@@ -364,8 +384,6 @@ impl<T> Queue<T> {
         // pinned. Producers in it have a consumer that waits for them while pinned. Each slot has a consumer that takes its
         // item, so that freeing drops none.
         unsafe { guard.defer_unchecked(move || drop(Box::from_raw(segment))) };
-        // A segment is worth a whole bag of garbage: without this, up to 64 of them would wait in this thread.
-        guard.flush();
     }
 
     /// The front item, for a user who is alone.
@@ -391,6 +409,13 @@ impl<T> Queue<T> {
         self.head.index.store(following, Ordering::Relaxed);
         Some(item)
     }
+}
+
+/// Hands on what this thread has retired, and frees what nobody uses any more, of whichever structure. A segment is worth a whole bag of
+/// garbage: without this, up to 64 of them would wait in this thread. One does, until the thread is at the end of the next.
+#[cold]
+fn collect(guard: &Guard) {
+    guard.flush();
 }
 
 impl<T> Default for Queue<T> {

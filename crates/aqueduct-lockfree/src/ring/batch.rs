@@ -33,7 +33,12 @@ impl<T> Ring<T> {
             let free = self.run(tail, 0, offered - pushed);
             if free > 0 {
                 // SeqCst and Relaxed: as in `push`.
-                match self.tail.compare_exchange_weak(tail, tail.wrapping_add(STEP * free), SeqCst, Relaxed) {
+                match self.tail.compare_exchange_weak(
+                    tail,
+                    tail.wrapping_add(STEP * free as u64),
+                    SeqCst,
+                    Relaxed,
+                ) {
                     Ok(_) => {
                         for _ in 0..free {
                             // SAFETY: within the vector, whose values before `pushed` are forgotten below; nothing in
@@ -93,8 +98,12 @@ impl<T> Ring<T> {
                 // Before the values are ours: if this panics, nothing was taken.
                 out.reserve(ready);
                 // SeqCst and Relaxed: as in `pop`.
-                match self.head.compare_exchange_weak(head, head.wrapping_add(STEP * ready), SeqCst, Relaxed)
-                {
+                match self.head.compare_exchange_weak(
+                    head,
+                    head.wrapping_add(STEP * ready as u64),
+                    SeqCst,
+                    Relaxed,
+                ) {
                     Ok(_) => {
                         for _ in 0..ready {
                             // SAFETY: this thread moved `head` over the position while its stamp said that it holds a value.
@@ -123,11 +132,11 @@ impl<T> Ring<T> {
 
     /// How many slots from `position` on have the stamp that they need: `occupied` is 0 to push, 1 to pop.
     #[inline(always)]
-    fn run(&self, position: usize, occupied: usize, most: usize) -> usize {
+    fn run(&self, position: u64, occupied: u64, most: usize) -> usize {
         let most = most.min(self.capacity());
         (0..most)
             .take_while(|&index| {
-                let position = position.wrapping_add(STEP * index);
+                let position = position.wrapping_add(STEP * index as u64);
                 self.slot(position).stamp() == position.wrapping_add(occupied)
             })
             .count()

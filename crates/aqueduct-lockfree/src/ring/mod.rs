@@ -13,8 +13,8 @@
 //!
 //! A push looks at the stamp, moves `tail`, writes the value, then releases the stamp; a pop mirrors it. The value is touched only by the
 //! winner of the move, and only between the move and the release of the stamp: nothing is ever taken out before the race is won. There is
-//! nothing to reclaim, so nothing can be used after it was freed. Stamps never repeat within 2^63 positions (2^31 on 32-bit machines),
-//! which is the length of the stall that an operation would have to survive to be confused.
+//! nothing to reclaim, so nothing can be used after it was freed. Stamps have 64 bits on every
+//! machine and do not repeat within 2^63 positions, which is the length of the stall that an operation would have to survive to be confused.
 //!
 //! *Full* and *empty* are answered only if `head` and `tail` say so; a slot that is claimed and not yet finished makes the operation wait for
 //! the thread that works on it, first spinning, then yielding. This keeps the ring linearizable, and is the one place where it is
@@ -33,13 +33,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use crossbeam_utils::{Backoff, CachePadded};
 
 use crate::PushError;
-use crate::sync::atomic::{AtomicU64, AtomicUsize, fence};
+use crate::sync::atomic::{AtomicU64, fence};
 use slot::Slot;
 
 /// In `tail`: the ring is closed.
-const CLOSED: usize = 1;
+const CLOSED: u64 = 1;
 /// From one position to the next.
-const STEP: usize = 2;
+const STEP: u64 = 2;
 
 /// A bounded first-in first-out queue that any number of threads push to and pop from.
 ///
@@ -72,10 +72,10 @@ const STEP: usize = 2;
 #[doc(alias = "ArrayQueue")]
 pub struct Ring<T> {
     /// The next position to pop, doubled. Moved by poppers (and by an overwriting push); read by all.
-    head: CachePadded<AtomicUsize>,
+    head: CachePadded<AtomicU64>,
     /// The next position to push, doubled, and [`CLOSED`]. Moved by pushers; read by all. Except in the middle of an overwriting push it
     /// is ahead of `head` by at most the capacity.
-    tail: CachePadded<AtomicUsize>,
+    tail: CachePadded<AtomicU64>,
     /// Values refused, for want of room or after closing. Added to by pushers that fail.
     refused: CachePadded<AtomicU64>,
     /// Values displaced by overwriting. Added to by those who displace.
@@ -102,19 +102,19 @@ impl<T> Ring<T> {
 
     /// A ring whose first position is given, to be tested where positions wrap around.
     #[doc(hidden)]
-    pub fn starting_at(capacity: usize, position: usize) -> Ring<T> {
+    pub fn starting_at(capacity: usize, position: u64) -> Ring<T> {
         assert!(capacity <= usize::MAX / 4, "a ring of {capacity} values cannot be addressed");
         let capacity = capacity.max(1).next_power_of_two();
         let (mask, start) = (capacity - 1, position.wrapping_mul(STEP));
-        let slots = (0..capacity).map(|index| {
+        let slots = (0..capacity as u64).map(|index| {
             // The first position at or after the start that falls into this slot.
-            let distance = index.wrapping_sub(position) & mask;
+            let distance = index.wrapping_sub(position) & mask as u64;
             Slot::new(start.wrapping_add(distance * STEP))
         });
         Ring {
             slots: slots.collect(),
-            head: CachePadded::new(AtomicUsize::new(start)),
-            tail: CachePadded::new(AtomicUsize::new(start)),
+            head: CachePadded::new(AtomicU64::new(start)),
+            tail: CachePadded::new(AtomicU64::new(start)),
             refused: CachePadded::new(AtomicU64::new(0)),
             displaced: CachePadded::new(AtomicU64::new(0)),
             mask,
@@ -239,7 +239,7 @@ impl<T> Ring<T> {
             let head = self.head.load(SeqCst);
             if self.tail.load(SeqCst) == tail {
                 // An overwriting push is ahead by one for a moment.
-                return ((tail & !CLOSED).wrapping_sub(head) / STEP).min(self.capacity());
+                return (((tail & !CLOSED).wrapping_sub(head) / STEP) as usize).min(self.capacity());
             }
         }
     }
@@ -266,26 +266,26 @@ impl<T> Ring<T> {
     }
 
     #[inline(always)]
-    fn slot(&self, position: usize) -> &Slot<T> {
+    fn slot(&self, position: u64) -> &Slot<T> {
         // SAFETY: masked by the number of slots less one, which is a power of two less one.
-        unsafe { self.slots.get_unchecked((position / STEP) & self.mask) }
+        unsafe { self.slots.get_unchecked((position / STEP) as usize & self.mask) }
     }
 
     /// The stamp of a slot for its next push, after the pop at `head`.
     #[inline(always)]
-    fn next_lap(&self, head: usize) -> usize {
-        head.wrapping_add(STEP * (self.mask + 1))
+    fn next_lap(&self, head: u64) -> u64 {
+        head.wrapping_add(STEP * self.capacity() as u64)
     }
 
     /// The stamp that the slot of `tail` has while it holds the value of the lap before.
     #[inline(always)]
-    fn previous_lap(&self, tail: usize) -> usize {
-        tail.wrapping_sub(STEP * (self.mask + 1)).wrapping_add(1)
+    fn previous_lap(&self, tail: u64) -> u64 {
+        tail.wrapping_sub(STEP * self.capacity() as u64).wrapping_add(1)
     }
 
     /// Whether the ring was full when `tail`, read before this, was current.
     #[inline(always)]
-    fn is_full_at(&self, tail: usize) -> bool {
+    fn is_full_at(&self, tail: u64) -> bool {
         // SeqCst: pairs with the SeqCst moves: a `head` read after the fence is not older than `tail`. As `tail` never leads by more than
         // the capacity, a lead of the capacity means that it had not moved on meanwhile.
         fence(SeqCst);
@@ -294,7 +294,7 @@ impl<T> Ring<T> {
 
     /// Whether the ring was empty when `head`, read before this, was current.
     #[inline(always)]
-    fn is_empty_at(&self, head: usize) -> bool {
+    fn is_empty_at(&self, head: u64) -> bool {
         // SeqCst: as in `is_full_at`, the other way round.
         fence(SeqCst);
         self.tail.load(Relaxed) & !CLOSED == head

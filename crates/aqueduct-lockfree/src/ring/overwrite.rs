@@ -56,12 +56,12 @@ impl<T> Ring<T> {
 
     /// Puts the value of the position `tail`, which this thread owns, where the oldest is.
     #[cold]
-    fn displace(&self, value: T, tail: usize) -> Option<T> {
+    fn displace(&self, value: T, tail: u64) -> Option<T> {
         let slot = self.slot(tail);
-        let oldest = tail.wrapping_sub(STEP * self.capacity());
+        let oldest = tail.wrapping_sub(STEP * self.capacity() as u64);
         // SeqCst: as the moves of `pop`. Relaxed on failure: nothing is read through it; the stamp below orders the value. Strong: a
         // spurious failure would wait for a popper that does not exist.
-        if self.head.compare_exchange(oldest, tail.wrapping_sub(STEP * self.mask), SeqCst, Relaxed).is_ok() {
+        if self.head.compare_exchange(oldest, oldest.wrapping_add(STEP), SeqCst, Relaxed).is_ok() {
             self.displaced.fetch_add(1, Relaxed);
             // Acquire, by `stamp`: the value of the oldest was seen to be there before `tail` moved, by the same thread.
             // SAFETY: this thread moved `head` over the oldest, whose stamp said that it holds a value, and `tail` over the position

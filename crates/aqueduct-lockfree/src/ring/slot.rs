@@ -5,22 +5,22 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use crate::sync::UnsafeCell;
-use crate::sync::atomic::AtomicUsize;
+use crate::sync::atomic::AtomicU64;
 
 pub(super) struct Slot<T> {
     /// See the table in the module `ring`. Written by the thread that owns the slot when it is done with it; read by all.
-    stamp: AtomicUsize,
+    stamp: AtomicU64,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
 impl<T> Slot<T> {
-    pub(super) fn new(stamp: usize) -> Slot<T> {
-        Slot { stamp: AtomicUsize::new(stamp), value: UnsafeCell::new(MaybeUninit::uninit()) }
+    pub(super) fn new(stamp: u64) -> Slot<T> {
+        Slot { stamp: AtomicU64::new(stamp), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     /// Acquire: pairs with the release in `fill` (the value is there) and in `empty` (the value is out).
     #[inline(always)]
-    pub(super) fn stamp(&self) -> usize {
+    pub(super) fn stamp(&self) -> u64 {
         self.stamp.load(Acquire)
     }
 
@@ -29,7 +29,7 @@ impl<T> Slot<T> {
     /// # Safety
     /// The calling thread owns the slot, which holds no value.
     #[inline(always)]
-    pub(super) unsafe fn fill(&self, value: T, stamp: usize) {
+    pub(super) unsafe fn fill(&self, value: T, stamp: u64) {
         // SAFETY: the caller owns the slot, so nobody else touches the cell until the stamp below is released.
         self.value.with_mut(|cell| unsafe { (*cell).write(value) });
         // Release: pairs with `stamp`; who sees it sees the value.
@@ -41,7 +41,7 @@ impl<T> Slot<T> {
     /// # Safety
     /// The calling thread owns the slot, which holds a value.
     #[inline(always)]
-    pub(super) unsafe fn empty(&self, stamp: usize) -> T {
+    pub(super) unsafe fn empty(&self, stamp: u64) -> T {
         // SAFETY: the caller owns the slot and vouches for the value, which is not read again: the new stamp says empty.
         let value = self.value.with(|cell| unsafe { (*cell).assume_init_read() });
         // Release: pairs with `stamp`; who sees it comes after the reading.
@@ -54,7 +54,7 @@ impl<T> Slot<T> {
     /// # Safety
     /// The calling thread owns the slot, which holds a value.
     #[inline(always)]
-    pub(super) unsafe fn exchange(&self, value: T, stamp: usize) -> T {
+    pub(super) unsafe fn exchange(&self, value: T, stamp: u64) -> T {
         // SAFETY: as in `empty`; the cell is written again by the same owner.
         let old = self.value.with(|cell| unsafe { (*cell).assume_init_read() });
         // SAFETY: the same owner, and the slot holds no value now.

@@ -8,7 +8,8 @@ use aqueduct_lockfree::{Consumer, Lanes, LanesConfig};
 
 use crate::items::{Balance, Counted, stress_time};
 
-const PRODUCER: usize = 1 << 40;
+/// How many numbers a producer has for its items; more than it pushes.
+const PRODUCER: usize = 1 << 10;
 
 /// Takes until finished and checks the order of each producer; returns how many came.
 fn consume(mut consumer: Consumer<Counted>, wait: bool) -> u64 {

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use aqueduct_lockfree::HashMap;
 use aqueduct_lockfree::map::{Admitted, Capped, Guard, Operation};
+use aqueduct_testkit::linearizability::{assert_linearizable, history};
 
 use crate::census::{Census, Counted, together};
 use crate::items::stress_time;
-use crate::linearizability::{Slots, SlotsOperation, check, history};
 use crate::map::{Bad, collect_until};
+use crate::models::{Slots, SlotsOperation};
 
 /// Guards linearizability over histories of real threads, with keys that share buckets, and while tables grow and are cleared out.
 #[test]
@@ -46,7 +47,7 @@ fn histories_are_linearizable() {
                 }
             }
         });
-        assert!(check::<Slots>(&events), "{events:#?}");
+        assert_linearizable(&Slots::default(), &events);
         rounds += 1;
     }
 }

@@ -32,8 +32,8 @@ proptest! {
 
     /// Guards order, counts and emptiness against `VecDeque`, across segments, and with indices that wrap around.
     #[test]
-    fn behaves_like_a_vec_deque(steps in steps(), before_wrap in 0..2000_usize) {
-        let queue = Queue::starting_at(usize::MAX - before_wrap);
+    fn behaves_like_a_vec_deque(steps in steps(), before_wrap in 0..2000_u64) {
+        let queue = Queue::starting_at(u64::MAX - before_wrap);
         let mut twin = VecDeque::new();
         for step in steps {
             match step {
@@ -63,10 +63,10 @@ proptest! {
     }
 }
 
-/// Guards against losing or repeating items where the index passes `usize::MAX`.
+/// Guards against losing or repeating items where the index passes `u64::MAX`.
 #[test]
 fn indices_wrap_around() {
-    let queue = Queue::starting_at(usize::MAX - 300);
+    let queue = Queue::starting_at(u64::MAX - 300);
     for round in 0..10 {
         for item in 0..100 {
             queue.push(round * 100 + item);

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Instant;
 
 use aqueduct_lockfree::Queue;
+use aqueduct_testkit::linearizability::{assert_linearizable, history};
 
 use crate::census::{Census, Counted, together};
 use crate::items::stress_time;
-use crate::linearizability::{Fifo, FifoOperation, check, history};
+use crate::models::{Fifo, FifoOperation};
 
 /// Guards linearizability over histories of real threads: single operations and batches (as the operations they consist of would
 /// only be right if nobody came between, batches here are of one item).
@@ -19,7 +20,7 @@ fn histories_are_linearizable() {
     let mut rounds = 0;
     while Instant::now() < end || rounds < 20 {
         // Starting near a segment's end, so that moving on is part of most histories.
-        let queue = Queue::starting_at(usize::MAX - 255);
+        let queue = Queue::starting_at(u64::MAX - 255);
         for item in 0..250 {
             queue.push(item);
             queue.pop();
@@ -28,16 +29,17 @@ fn histories_are_linearizable() {
             let mut items = Vec::new();
             for step in 0..6 {
                 let item = (thread * 10 + step) as u64;
-                match (thread + step + rounds) % 4 {
+                match (thread + step + rounds) % 5 {
                     0 => recorder.record(|| {
                         queue.push(item);
-                        FifoOperation::Push(item)
+                        FifoOperation::Push(item, Ok(()))
                     }),
                     1 => recorder.record(|| {
                         queue.push_batch(&mut vec![item]);
-                        FifoOperation::Push(item)
+                        FifoOperation::Push(item, Ok(()))
                     }),
                     2 => recorder.record(|| FifoOperation::Pop(queue.pop())),
+                    3 => recorder.record(|| FifoOperation::IsEmpty(queue.is_empty())),
                     _ => recorder.record(|| {
                         queue.pop_batch(&mut items, 1);
                         FifoOperation::Pop(items.pop())
@@ -45,7 +47,7 @@ fn histories_are_linearizable() {
                 }
             }
         });
-        assert!(check::<Fifo>(&events), "{events:#?}");
+        assert_linearizable(&Fifo::unbounded(), &events);
         rounds += 1;
     }
 }

@@ -1,13 +1,14 @@
 //! One test for each defect that was found, named after it.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aqueduct_lockfree::map::{Admitted, Capped, Guard};
-use aqueduct_lockfree::{Lanes, LanesConfig, PushError, Queue};
+use aqueduct_lockfree::{Lanes, LanesConfig, PushError, Queue, ShardedCounter};
 
-use crate::items::stress_time;
+use crate::items::{panics, stress_time};
 
 /// A consumer could pass on to the next segment before the tail's index had, and the length came out near 2^64.
 #[test]
@@ -140,4 +141,96 @@ fn a_key_that_was_admitted_counted_as_overflow() {
         ask() + other.join().expect("no panic")
     });
     assert_eq!(overflows, 0);
+}
+
+/// More than 2^63 between two takings was taken for a total that lags behind: the counter gave nothing until its sum had wrapped around.
+#[test]
+fn a_counter_kept_what_was_beyond_half_of_its_range() {
+    let counter = ShardedCounter::with_cells(4);
+    counter.add(u64::MAX - 1);
+    assert_eq!((counter.sum(), counter.take(), counter.sum()), (u64::MAX - 1, u64::MAX - 1, 0));
+    for part in [1, 1 << 63, (1 << 63) + 1, u64::MAX] {
+        counter.add(part);
+        assert_eq!(counter.take(), part);
+    }
+    assert_eq!(counter.take(), 0);
+}
+
+/// What a producer pushed while the consumer was dropped, after its lane had been looked at, counted as waiting ever after; and if a producer ended
+/// before its lane had been looked at, what the lane held counted for more or for less than it was.
+#[test]
+fn a_push_beside_the_end_of_the_consumer_waited_for_ever() {
+    /// An item whose destructor runs in the middle of the end of the consumer.
+    struct Item(Option<Box<dyn FnOnce() + Send>>);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            if let Some(work) = self.0.take() {
+                work();
+            }
+        }
+    }
+    let (lanes, mut consumer) = Lanes::bounded(64);
+    let [first, second, third] = [(); 3].map(|()| lanes.producer());
+    assert!([&first, &second, &third].iter().all(|producer| producer.push(Item(None)).is_ok()));
+    assert_eq!(consumer.drain(2, &mut Vec::new()), 2);
+    // Two more to each of the later lanes, the last of which end while the first is being emptied.
+    assert!((0..2).all(|_| second.push(Item(None)).is_ok() && third.push(Item(None)).is_ok()));
+    let stats = lanes.clone();
+    let end = move || {
+        drop((second, third));
+        let stats = stats.stats();
+        assert_eq!((stats.accepted, stats.taken, stats.waiting()), (8, 2, 0), "in the middle: {stats:?}");
+    };
+    assert!(first.push(Item(Some(Box::new(end)))).is_ok());
+    drop(consumer);
+    drop(first);
+    let stats = lanes.stats();
+    assert_eq!((stats.accepted, stats.taken, stats.discarded, stats.waiting()), (8, 2, 6, 0), "{stats:?}");
+}
+
+const CHILD: &str = "AQUEDUCT_LOCKFREE_TEST_STRANGERS";
+
+/// The collector that frees segments frees other structures' garbage as well, and did so between claiming items and taking them: when a destructor
+/// panicked there, the claimed items were gone. In a process of its own, because the garbage is put where any thread may find it.
+#[test]
+fn a_strangers_panic_lost_what_a_queue_had_claimed() {
+    /// What another user of the collector leaves behind.
+    fn leave_bombs() {
+        crossbeam_epoch::pin().defer(|| panic!("a stranger's destructor panics, as asked for"));
+    }
+
+    if std::env::var_os(CHILD).is_none() {
+        let output = Command::new(std::env::current_exe().expect("this is a program"))
+            .args([
+                "--exact",
+                "regressions::a_strangers_panic_lost_what_a_queue_had_claimed",
+                "--test-threads=1",
+            ])
+            .env(CHILD, "1")
+            // The collector forgets the rest of the garbage that it was at when the panic came; not what this is about.
+            .env("ASAN_OPTIONS", "detect_leaks=0")
+            .output()
+            .expect("the test runs again");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    const ITEMS: u64 = 700;
+    // One by one and in batches, from segments of seven slots, so that most of the collecting is at their ends.
+    for max in [1, 5] {
+        let queue = Queue::<[u64; 80]>::new();
+        (0..ITEMS).for_each(|item| queue.push([item; 80]));
+        let (mut taken, mut batch, mut panicked) = (Vec::new(), Vec::new(), 0);
+        while !queue.is_empty() {
+            // Pinning may set off one left before.
+            panics(leave_bombs);
+            panicked += usize::from(panics(|| match max {
+                1 => taken.extend(queue.pop().map(|item| item[0])),
+                _ => _ = queue.pop_batch(&mut batch, max),
+            }));
+            taken.extend(batch.drain(..).map(|item| item[0]));
+        }
+        assert!(panicked > 10, "the strangers' destructors hardly ran: {panicked}");
+        assert!(taken.iter().copied().eq(0..ITEMS), "{} of {ITEMS} came", taken.len());
+    }
 }

@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn a_ring_is_a_bounded_deque(
         size in 1..9_usize,
-        start in prop_oneof![Just(0), (0..64_usize).prop_map(|below| usize::MAX - below), (0..64_usize).prop_map(|below| usize::MAX / 2 - below)],
+        start in prop_oneof![Just(0), (0..64_u64).prop_map(|below| u64::MAX - below), (0..64_u64).prop_map(|below| u64::MAX / 2 - below)],
         steps in steps(),
     ) {
         let ring = Ring::starting_at(size, start);
@@ -98,7 +98,7 @@ proptest! {
 #[test]
 fn positions_wrap_around() {
     for size in [1, 2, 4] {
-        for start in [usize::MAX - 5, usize::MAX / 2 - 5] {
+        for start in [u64::MAX - 5, u64::MAX / 2 - 5] {
             let ring = Ring::starting_at(size, start);
             for number in 0..40 {
                 assert_eq!(ring.push(number), Ok(()));

@@ -13,7 +13,7 @@ use crate::items::{Balance, stress_time};
 fn everything_at_once() {
     const PRODUCERS: usize = 2;
     let balance = Balance::default();
-    let ring = Ring::starting_at(8, usize::MAX - 1000);
+    let ring = Ring::starting_at(8, u64::MAX - 1000);
     let (accepted, displaced, refused) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let taken = AtomicU64::new(0);
     let stop = AtomicBool::new(false);

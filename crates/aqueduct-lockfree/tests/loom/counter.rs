@@ -25,22 +25,41 @@ fn taking_races_with_adding() {
     });
 }
 
-/// Two takers and an owner: each addition is taken once.
+/// Two takers and an owner: each addition is taken once, and no taker takes a total that lags behind for one that is ahead.
 #[test]
 fn takers_race() {
     model(3, || {
         let counter = Arc::new(ShardedCounter::with_cells(1));
-        let adder = {
-            let counter = counter.clone();
-            thread::spawn(move || (0..2).for_each(|_| counter.add_at(0, 1)))
-        };
-        let taker = {
+        let takers = [(); 2].map(|()| {
             let counter = counter.clone();
             thread::spawn(move || counter.take())
+        });
+        (0..2).for_each(|_| counter.add_at(0, 1));
+        let [first, second] = takers.map(|taker| taker.join().unwrap());
+        let parts = [first, second, counter.take()];
+        // Each by itself: one that is too much by what another is short of would be near 2^64.
+        assert!(parts.iter().all(|part| *part <= 2) && parts.iter().sum::<u64>() == 2, "{parts:?}");
+    });
+}
+
+/// Two takers of what is beyond half of the range: nothing is taken for a total that lags behind.
+#[test]
+fn takers_race_for_much() {
+    const MUCH: u64 = u64::MAX - 10;
+    model(3, || {
+        let counter = Arc::new(ShardedCounter::with_cells(1));
+        counter.add_at(0, MUCH);
+        let taker = {
+            let counter = counter.clone();
+            thread::spawn(move || {
+                counter.add_at(0, 1);
+                counter.take()
+            })
         };
         let mine = counter.take();
-        adder.join().unwrap();
-        assert_eq!(mine + taker.join().unwrap() + counter.take(), 2);
+        let theirs = taker.join().unwrap();
+        let parts = [mine, theirs, counter.take()];
+        assert!([[MUCH, 1, 0], [0, MUCH + 1, 0], [MUCH + 1, 0, 0]].contains(&parts), "{parts:?}");
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct_lockfree::{Consumer, LanesConfig, PushError};
+use aqueduct_lockfree::{Consumer, LanesConfig, LanesStats, PushError};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::thread;
@@ -116,19 +116,54 @@ fn closing_races_with_pushing() {
     });
 }
 
-/// The consumer goes while a producer pushes: nothing is leaked, whoever is last.
+/// The consumer goes while a producer pushes: nothing is leaked, whoever is last, and each item that was accepted counts as taken or as discarded,
+/// before the producer goes and after.
 #[test]
 fn the_consumer_goes() {
     model(3, || {
-        let (lanes, consumer) = config(2).build().unwrap();
+        let (lanes, mut consumer) = config(4).build().unwrap();
         let producer = lanes.producer();
+        producer.push(Box::new(1)).unwrap();
+        let mut out = Vec::new();
+        drain(&mut consumer, &mut out);
         let pusher = thread::spawn(move || {
-            let _ = producer.push(Box::new(1));
+            let accepted = (2..4).filter(|&number| producer.push(Box::new(number)).is_ok()).count() as u64;
+            (accepted, producer)
         });
         drop(consumer);
-        pusher.join().unwrap();
+        let (accepted, producer) = pusher.join().unwrap();
+        let counts = |stats: LanesStats| {
+            assert_eq!(stats.waiting(), 0);
+            [stats.accepted, stats.refused, stats.taken, stats.discarded]
+        };
+        assert_eq!(counts(lanes.stats()), [1 + accepted, 2 - accepted, 1, accepted]);
+        drop(producer);
+        assert_eq!(counts(lanes.stats()), [1 + accepted, 2 - accepted, 1, accepted]);
+    });
+}
+
+/// The consumer and a producer go at the same time, and a third thread reads the counts: never more taken or discarded than accepted, nor more than
+/// there was.
+#[test]
+fn both_ends_go() {
+    model(3, || {
+        let (lanes, consumer) = config(2).build().unwrap();
+        let producer = lanes.producer();
+        producer.push(Box::new(1)).unwrap();
+        let pusher = thread::spawn(move || producer.push(Box::new(2)).is_ok());
+        let reader = {
+            let lanes = lanes.clone();
+            thread::spawn(move || {
+                let stats = lanes.stats();
+                assert!(stats.accepted >= stats.taken + stats.discarded && stats.accepted <= 2, "{stats:?}");
+            })
+        };
+        drop(consumer);
+        let accepted = 1 + u64::from(pusher.join().unwrap());
+        reader.join().unwrap();
         let stats = lanes.stats();
-        assert_eq!(stats.accepted + stats.refused, 1);
+        assert_eq!((stats.accepted, stats.taken, stats.discarded), (accepted, 0, accepted));
+        assert_eq!((stats.refused, stats.waiting()), (2 - accepted, 0));
     });
 }
 

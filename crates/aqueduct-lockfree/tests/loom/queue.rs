@@ -10,7 +10,7 @@ use crate::model;
 #[test]
 fn one_producer_two_consumers() {
     model(2, || {
-        let queue = Arc::new(Queue::starting_at(usize::MAX));
+        let queue = Arc::new(Queue::starting_at(u64::MAX));
         let other = queue.clone();
         let consumer = thread::spawn(move || other.pop());
         queue.push(Box::new(1));
@@ -77,5 +77,50 @@ fn items_left_behind_are_dropped() {
         producer.join().unwrap();
         drop(queue);
         assert_eq!(Arc::strong_count(&item), 1);
+    });
+}
+
+/// Guards the length beside a push and a pop: never less than what nobody takes, never more than was ever there, and exact at rest. A segment
+/// here has one slot, so that each of them moves a side on.
+#[test]
+fn the_length_beside_a_push_and_a_pop() {
+    model(2, || {
+        let queue = Arc::new(Queue::starting_at(u64::MAX));
+        queue.push(1);
+        queue.push(2);
+        let (pushing, popping) = (queue.clone(), queue.clone());
+        let producer = thread::spawn(move || pushing.push(3));
+        let consumer = thread::spawn(move || popping.pop().expect("two are there"));
+        let len = queue.len();
+        assert!((1..=3).contains(&len), "{len} of two, beside one more and one less");
+        assert!(!queue.is_empty(), "one stays all the time");
+        producer.join().unwrap();
+        assert_eq!(consumer.join().unwrap(), 1);
+        assert_eq!(queue.len(), 2);
+        assert_eq!((queue.pop(), queue.pop(), queue.pop(), queue.len()), (Some(2), Some(3), None, 0));
+    });
+}
+
+/// Guards the length against a head that is ahead of the tail: of one item that comes and goes there is one at most, and whoever took it finds
+/// none.
+#[test]
+fn the_length_of_what_comes_and_goes() {
+    model(2, || {
+        let queue = Arc::new(Queue::new());
+        let (popping, looking) = (queue.clone(), queue.clone());
+        let consumer = thread::spawn(move || {
+            let taken = popping.pop().is_some();
+            let len = popping.len();
+            assert!(len <= usize::from(!taken), "{len} after taking {taken}");
+            taken
+        });
+        let observer = thread::spawn(move || {
+            let len = looking.len();
+            assert!(len <= 1, "{len} of one");
+        });
+        queue.push(1);
+        observer.join().unwrap();
+        let taken = consumer.join().unwrap();
+        assert_eq!(queue.len(), usize::from(!taken));
     });
 }

@@ -31,7 +31,7 @@ fn pushers_and_a_popper_share_a_slot() {
 #[test]
 fn poppers_race() {
     model(2, || {
-        let ring = Arc::new(Ring::starting_at(2, usize::MAX));
+        let ring = Arc::new(Ring::starting_at(2, u64::MAX));
         ring.push(Box::new(1)).unwrap();
         let popper = {
             let ring = ring.clone();

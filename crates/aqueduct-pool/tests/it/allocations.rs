@@ -11,14 +11,14 @@ thread_local! {
 }
 
 /// More than any machine has. Refused here, because sanitizers end the process instead.
-const MOST: usize = 1 << 50;
+const MOST: u64 = 1 << 50;
 
 pub(crate) struct Counting;
 
 // SAFETY: everything is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() > MOST {
+        if layout.size() as u64 > MOST {
             return std::ptr::null_mut();
         }
         COUNT.with(|count| count.set(count.get() + 1));

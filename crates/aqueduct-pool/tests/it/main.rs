@@ -5,7 +5,6 @@
 mod allocations;
 mod blocks;
 mod buffers;
-mod checker;
 mod linearizability;
 mod model;
 mod objects;

@@ -2,5 +2,8 @@
 
 mod allocator;
 mod clock;
+#[cfg(feature = "otlp")]
 mod content;
+mod linearizability;
+#[cfg(feature = "peer")]
 mod network;
