@@ -25,12 +25,12 @@ struct Operation {
 const OPERATIONS: &[Operation] = &[
     Operation {
         name: "lanes/push+drain",
-        budget: 31.0,
+        budget: 34.0,
         run: |n| done(lockfree::instructions::lanes_push_drain(n)),
     },
     Operation {
         name: "lanes/push+drain, thread-local",
-        budget: 36.0,
+        budget: 37.5,
         run: |n| done(lockfree::instructions::lanes_local_push_drain(n)),
     },
     Operation {

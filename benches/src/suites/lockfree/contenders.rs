@@ -1,5 +1,6 @@
 //! The queues that are compared, behind one interface: bounded, several producers, a consumer that wants batches.
 
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex};
 
 use aqueduct_lockfree::{Consumer, Lanes, Producer, Ring};
@@ -42,6 +43,12 @@ pub(super) trait Contender<T: Item> {
     fn push_batch(input: &mut Self::In, first: u64, count: usize, _: &mut Vec<T>) -> usize {
         (first..first + count as u64).filter(|&number| Self::push(input, T::new(number))).count()
     }
+    /// The producer begins. Outside of what is measured, as the next.
+    #[inline]
+    fn begin(_: &mut Self::In) {}
+    /// The producer is done for now.
+    #[inline]
+    fn pause(_: &mut Self::In) {}
     /// Takes what there is, up to `max` items where the queue knows such a bound.
     fn drain(output: &mut Self::Out, max: usize, into: &mut Vec<T>) -> usize;
 }
@@ -225,5 +232,53 @@ impl<T: Item> Contender<T> for TakeAll {
             into.append(&mut items);
             taken
         }
+    }
+}
+
+/// No queue at all, to see what the machine takes: plain writes into an array that is handed over whole at a pause. Whoever takes copies
+/// the items out and leaves the array where it is, so that its lines come back from another core, when they are written to and not before.
+pub(super) struct Plain;
+
+/// Its producer's end: the array between beginning and pause, otherwise nothing.
+#[derive(Debug)]
+pub(super) struct Writer<T> {
+    items: Vec<T>,
+    handed_over: Arc<Mutex<Vec<T>>>,
+}
+
+impl<T: Item> Contender<T> for Plain {
+    type In = Writer<T>;
+    type Out = Vec<Arc<Mutex<Vec<T>>>>;
+
+    fn make(capacity: usize, producers: usize) -> (Vec<Writer<T>>, Self::Out) {
+        let arrays: Vec<_> =
+            (0..producers).map(|_| Arc::new(Mutex::new(Vec::with_capacity(capacity / producers)))).collect();
+        let writers = arrays.iter().map(|array| Writer { items: Vec::new(), handed_over: array.clone() });
+        (writers.collect(), arrays)
+    }
+    #[inline]
+    fn push(input: &mut Writer<T>, item: T) -> bool {
+        let room = input.items.len() < input.items.capacity();
+        if room {
+            input.items.push(item);
+        }
+        room
+    }
+    fn begin(input: &mut Writer<T>) {
+        input.items = std::mem::take(&mut *input.handed_over.lock().expect("nobody panics with it"));
+        // The first write shall not wait for the array's address.
+        fence(Ordering::SeqCst);
+    }
+    fn pause(input: &mut Writer<T>) {
+        *input.handed_over.lock().expect("nobody panics with it") = std::mem::take(&mut input.items);
+    }
+    fn drain(output: &mut Self::Out, _: usize, into: &mut Vec<T>) -> usize {
+        let before = into.len();
+        for array in output {
+            let mut items = array.lock().expect("nobody panics with it");
+            into.extend_from_slice(&items);
+            items.clear();
+        }
+        into.len() - before
     }
 }

@@ -4,13 +4,13 @@
 //! compared, and what else runs on the machine matters less. Lock waiters that sleep cost nothing in it, so the peers that have locks
 //! are not at a disadvantage.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use aqueduct_lockfree::HashMap;
-use aqueduct_lockfree::map::{KeyedState, Pinned};
+use aqueduct_lockfree::map::{Guard, KeyedState, Pinned};
 use dashmap::DashMap;
 
 use super::threads::{Barrier, cpu_time};
@@ -31,6 +31,7 @@ pub(super) const ROWS: &[Declared] = &[
     Declared::higher("map/read99 dashmap/2t", RATE).against("dashmap"),
     Declared::higher("map/read99 string/2t", RATE).against(INDEX),
     Declared::higher("map/read99 pinned/2t", RATE).against("scc::HashIndex, one guard for 64"),
+    Declared::higher("map/read99 without lookup/2t", RATE).against(INDEX),
     Declared::higher("map/read/2t", RATE).against(INDEX),
     Declared::higher("map/read dashmap/2t", RATE).against("dashmap"),
     Declared::higher("map/mixed/1t", RATE).against(SCC).bar("ratio>=0.5"),
@@ -245,6 +246,20 @@ fn read_pinned_scc(threads: usize, operations: u64) -> f64 {
     })
 }
 
+/// The loop of [`read_mostly`] with nothing in it but hashing and pinning: no map that is read under such a guard is quicker.
+fn without_lookup(threads: usize, operations: u64) -> f64 {
+    let (keys, hasher): (Vec<u64>, _) = ((0..KEYS).map(Key::new).collect(), KeyedState::default());
+    rate(threads, operations, |thread| {
+        let (mut random, mut sum) = (Random::new(thread), 0);
+        for _ in 0..operations {
+            let drawn = random.next();
+            sum ^= hasher.hash_one(keys[(((drawn >> 32) * KEYS) >> 32) as usize]);
+            black_box(&Guard::pin());
+        }
+        black_box(sum);
+    })
+}
+
 /// Half insertions, half removals, of random ones of 100,000 keys.
 fn mixed<T: Table<u64>>(threads: usize, operations: u64) -> f64 {
     let table = T::default();
@@ -275,7 +290,7 @@ fn memory<T: Table<u64>>(entries: u64) -> Result<(T, f64), Failure> {
     let before = resident()?;
     let table = T::default();
     (0..entries).for_each(|number| table.put(u64::new(number), number));
-    aqueduct_lockfree::map::Guard::pin().flush();
+    Guard::pin().flush();
     Ok((table, (resident()? - before).max(0.0) / entries as f64))
 }
 
@@ -311,7 +326,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
         let itself = Samples { ours: eight.ours, peer: vec![median(&two.ours)] };
         run.record("map/read99/8t over 2t", &itself)?;
     }
-    let pairs: [(&str, u64, usize, Measurement, Measurement); 14] = [
+    let pairs: [(&str, u64, usize, Measurement, Measurement); 15] = [
         (
             "map/read99 papaya/2t",
             reads,
@@ -334,6 +349,9 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
             |t, n| read_mostly::<String, Index<String>>(t, n, 10),
         ),
         ("map/read99 pinned/2t", reads, 2, read_pinned, read_pinned_scc),
+        ("map/read99 without lookup/2t", reads, 2, without_lookup, |t, n| {
+            read_mostly::<u64, Index<u64>>(t, n, 10)
+        }),
         (
             "map/read/2t",
             reads,

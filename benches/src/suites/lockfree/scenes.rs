@@ -30,6 +30,7 @@ pub(super) fn push<T: Item, C: Contender<T>>(
                 let mut items = Vec::with_capacity(batch);
                 for round in 0..warmup + rounds {
                     barrier.wait();
+                    C::begin(&mut input);
                     let start = cpu_time();
                     let mut accepted = 0;
                     if batch == 1 {
@@ -42,6 +43,7 @@ pub(super) fn push<T: Item, C: Contender<T>>(
                         }
                     }
                     let elapsed = cpu_time() - start;
+                    C::pause(&mut input);
                     assert_eq!(accepted, each, "half of the capacity fits");
                     if round >= warmup {
                         spent.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
@@ -194,12 +196,14 @@ pub(super) fn p999<T: Item, C: Contender<T>>(bursts: usize, capacity: usize) -> 
     };
     let mut costs = Vec::with_capacity(total as usize);
     for burst in 1..=bursts as u64 {
+        C::begin(&mut input);
         for number in 0..BURST {
             let start = clock.raw();
             let accepted = C::push(&mut input, T::new(number));
             costs.push(clock.raw() - start);
             assert!(accepted, "a burst fits");
         }
+        C::pause(&mut input);
         pushed.store(burst * BURST, Ordering::Release);
         let mut patience = Patience::new();
         while taken.load(Ordering::Acquire) < burst * BURST {

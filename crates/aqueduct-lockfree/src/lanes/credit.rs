@@ -53,8 +53,9 @@ impl Credit {
         let producers = producers.max(1);
         let sharers = 2 * producers;
         // A producer asks while it still holds a little.
-        // Relaxed: about how much is enough. Half of what is left, so that those who came first do not keep it all.
-        let lent = self.lent.fetch_sub(spent, Relaxed) - spent;
+        // Relaxed: about how much is enough. Half of what is left, so that those who came first do not keep it all. What this producer has
+        // spent is taken off below, in one step with what it gets: it is part of `lent` until then.
+        let lent = self.lent.load(Relaxed) - spent;
         let left = self.advance.saturating_sub(lent) / 2;
         let most = (self.advance / producers).saturating_sub(EARLY as usize).min(left).clamp(1, MOST);
         let backoff = Backoff::new();
@@ -66,7 +67,7 @@ impl Credit {
             // not take the lane's memory for full. Relaxed on failure: a hint.
             match self.free.compare_exchange_weak(free, free - items, Acquire, Relaxed) {
                 Ok(_) => {
-                    self.lent.fetch_add(items, Relaxed);
+                    self.lend(items.wrapping_sub(spent));
                     return Some(Grant { items, used: self.capacity - (free - items) });
                 }
                 Err(now) => {
@@ -75,7 +76,16 @@ impl Credit {
                 }
             }
         }
+        self.lend(spent.wrapping_neg());
         None
+    }
+
+    /// Adds to what is lent, or takes off what was added before. Mostly as much is granted as was spent, and nothing is to be written.
+    fn lend(&self, difference: usize) {
+        if difference != 0 {
+            // Relaxed: a number.
+            self.lent.fetch_add(difference, Relaxed);
+        }
     }
 
     pub(super) fn give(&self, items: usize) {

@@ -16,7 +16,15 @@ use crate::sync::Arc;
 /// after which the consumer writes those lines, seldom falls between fetching and asking.
 pub(super) const EARLY: u64 = 8;
 /// So many items before, the lines that asking needs are fetched: the pushes in between take about as long as that.
-const AHEAD: u64 = EARLY + 16;
+const PREPARE: u64 = EARLY + 16;
+
+/// So many bytes ahead of the items the lines are fetched that they will be written to: the consumer has had them. Without that a push waits until
+/// the store buffer, which is shorter than a line takes to come, has room again.
+const FETCH: usize = 1024;
+/// So many lines of an item are fetched at most; of a larger one the processor sees what is coming.
+const MOST_LINES: usize = 8;
+/// As of all processors here. Where lines are longer, some are fetched twice.
+const LINE: usize = 64;
 
 /// A producer of a [`Lanes`](crate::Lanes): pushes into a lane of its own.
 ///
@@ -58,6 +66,22 @@ pub struct Producer<T> {
 unsafe impl<T: Send> Send for Producer<T> {}
 
 impl<T> Producer<T> {
+    /// How many items ahead lines are fetched.
+    const AHEAD: u64 = match FETCH.checked_div(size_of::<T>()) {
+        None | Some(0) => 1,
+        Some(items) => items as u64,
+    };
+    /// Of so many items one fetches, a power of two: those that lie in a line.
+    const EVERY: u64 = match LINE.checked_div(size_of::<T>().next_power_of_two()) {
+        None | Some(0) => 1,
+        Some(items) => items as u64,
+    };
+    /// So many lines: those of an item; of items without a size none.
+    const LINES: usize = match size_of::<T>().div_ceil(LINE) {
+        lines if lines > MOST_LINES => MOST_LINES,
+        lines => lines,
+    };
+
     pub(super) fn new(shared: Arc<Shared<T>>) -> Producer<T> {
         let lane = shared.register();
         let segment = lane.segment();
@@ -101,7 +125,12 @@ impl<T> Producer<T> {
         // Relaxed: written by this side only.
         let tail = self.lane.write.tail.load(Relaxed);
         if tail == self.limit.get() || self.shared.is_closed() {
-            return self.push_slowly(tail, item);
+            // A large item is not handed on: it would have to lie in memory for that, in every push, and be copied from there.
+            return if size_of::<T>() > size_of::<u64>() {
+                self.push_making_room(tail, item)
+            } else {
+                self.push_slowly(tail, item)
+            };
         }
         // SAFETY: before the limit.
         unsafe { self.put(tail, item) };
@@ -114,8 +143,13 @@ impl<T> Producer<T> {
     /// `tail` is the lane's tail and before the limit: the slot is in the segment, and the consumer is done with it.
     #[inline(always)]
     unsafe fn put(&self, tail: u64, item: T) {
+        let (slots, mask) = (self.slots.get(), self.mask.get());
+        if tail.is_multiple_of(Self::EVERY) {
+            let first = slots.wrapping_add(((tail + Self::AHEAD) & mask) as usize).cast::<u8>();
+            (0..Self::LINES).for_each(|line| prefetch_to_write(first.wrapping_add(line * LINE)));
+        }
         // SAFETY: masked by the number of slots less one; the segment is alive, see `Send`.
-        let slot = unsafe { &*self.slots.get().add((tail & self.mask.get()) as usize) };
+        let slot = unsafe { &*slots.add((tail & mask) as usize) };
         // SAFETY: the slot is ours until `tail` is released past it, see the module `lanes`.
         slot.with_mut(|cell| unsafe { (*cell).write(item) });
         // Release: pairs with the consumer's acquire; who sees the tail sees the item.
@@ -125,10 +159,35 @@ impl<T> Producer<T> {
     #[cold]
     #[inline(never)]
     fn push_slowly(&self, tail: u64, item: T) -> Result<(), PushError<T>> {
+        self.push_making_room(tail, item)
+    }
+
+    #[inline(always)]
+    fn push_making_room(&self, tail: u64, item: T) -> Result<(), PushError<T>> {
+        match self.make_room(tail) {
+            Ok(much) => {
+                // SAFETY: the limit was moved past `tail`, within grant and room.
+                unsafe { self.put(tail, item) };
+                if much {
+                    // Last: it may call the user's notifier, which may come back here.
+                    self.rouse();
+                }
+                Ok(())
+            }
+            Err(PushError::Full(())) => Err(PushError::Full(item)),
+            Err(PushError::Closed(())) => Err(PushError::Closed(item)),
+        }
+    }
+
+    /// Moves the limit past `tail`, within grant and room, and tells whether so much is in use that the consumer is to be woken after the push. Or
+    /// refuses, and counts that. (No more than fits a register, to leave the others to those who call `push` in a loop.)
+    #[cold]
+    #[inline(never)]
+    fn make_room(&self, tail: u64) -> Result<bool, PushError<()>> {
         if self.shared.is_closed() {
             self.retire(tail);
             self.shared.refused_after_closing();
-            return Err(PushError::Closed(item));
+            return Err(PushError::Closed(()));
         }
         let mut used = 0;
         if self.granted.get() - tail <= EARLY {
@@ -138,27 +197,27 @@ impl<T> Producer<T> {
                 let refused = self.lane.write.refused.load(Relaxed);
                 self.lane.write.refused.store(refused + 1, Relaxed);
                 self.shared.wake.rouse();
-                return Err(PushError::Full(item));
+                return Err(PushError::Full(()));
             }
         }
         if self.room.get() - tail <= EARLY {
             self.find_room(tail);
         }
         self.set_limit(tail);
-        // SAFETY: the limit was moved past `tail`, within grant and room.
-        unsafe { self.put(tail, item) };
-        // Last: it may call the user's notifier, which may come back here.
-        if used >= self.shared.wake.threshold {
-            self.shared.wake.rouse_past_threshold();
-        }
-        Ok(())
+        Ok(used >= self.shared.wake.threshold)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rouse(&self) {
+        self.shared.wake.rouse_past_threshold();
     }
 
     /// Sets the limit where grant or room ends or, before that, where to ask for more, unless that was in vain, and where to fetch.
     fn set_limit(&self, tail: u64) {
         let end = self.granted.get().min(self.room.get());
-        self.limit.set(if end - tail > AHEAD {
-            end - AHEAD
+        self.limit.set(if end - tail > PREPARE {
+            end - PREPARE
         } else if end - tail > EARLY {
             prefetch_to_write(self.shared.credit.word());
             prefetch_to_read(&raw const self.lane.read.head);

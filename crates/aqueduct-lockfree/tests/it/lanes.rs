@@ -247,3 +247,25 @@ fn configurations_are_checked() {
         format!("{lanes:?} {consumer:?} {:?} {:?}", lanes.producer(), config()).contains("capacity: 2048")
     );
 }
+
+/// Guards the arithmetic of fetching lines ahead, and the two ways by which a push makes room: items of no size, of a part of a line, across
+/// lines, and of more than is fetched come out whole and in order, lap after lap; those that are refused come back whole.
+#[test]
+fn items_of_any_size_come_out_whole() {
+    fn laps<const N: usize>() {
+        let config = LanesConfig::default().with_capacity(8).with_segment(2);
+        let (lanes, mut consumer) = config.build::<[u8; N]>().unwrap();
+        let (producer, mut out) = (lanes.producer(), Vec::new());
+        for lap in 0..30_u8 {
+            let items = (0..8).map(|number| [8 * lap + number; N]);
+            items.clone().for_each(|item| producer.push(item).unwrap());
+            assert_eq!(producer.push([lap; N]), Err(PushError::Full([lap; N])), "{N} bytes");
+            consumer.drain(8, &mut out);
+            assert!(out.drain(..).eq(items), "{N} bytes");
+        }
+        lanes.close();
+        assert_eq!(producer.push([1; N]), Err(PushError::Closed([1; N])), "{N} bytes");
+    }
+    [laps::<0>, laps::<1>, laps::<3>, laps::<8>, laps::<9>, laps::<24>].iter().for_each(|laps| laps());
+    [laps::<40>, laps::<64>, laps::<65>, laps::<352>, laps::<2000>].iter().for_each(|laps| laps());
+}
