@@ -12,6 +12,7 @@ mod failure;
 #[cfg(test)]
 mod fixture;
 mod forward;
+mod fuzz;
 mod help;
 mod loom;
 mod process;
@@ -70,6 +71,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[CRATE]... [-- ARGUMENT...]",
         purpose: "the models of concurrent structures, under every interleaving that loom finds",
         run: loom::run,
+    },
+    Command {
+        name: "fuzz",
+        arguments: "[TARGET]... [--seconds N]",
+        purpose: "the fuzz targets, each for 60 seconds or as long as said",
+        run: fuzz::run,
     },
     Command {
         name: "interop",

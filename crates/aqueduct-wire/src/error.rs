@@ -30,6 +30,12 @@ pub enum InvalidKind {
     Depth,
     /// More items than [`Limits::max_items`](crate::Limits::max_items).
     Items,
+    /// A message with more attributes than [`Limits::max_attributes`](crate::Limits::max_attributes).
+    Attributes,
+    /// A request longer than [`Limits::max_bytes`](crate::Limits::max_bytes).
+    Bytes,
+    /// A record longer than [`Limits::max_record_bytes`](crate::Limits::max_record_bytes).
+    RecordBytes,
 }
 
 impl InvalidKind {
@@ -48,6 +54,9 @@ impl InvalidKind {
             InvalidKind::MissingId => "missing trace id or span id",
             InvalidKind::Depth => "nested too deeply",
             InvalidKind::Items => "too many items",
+            InvalidKind::Attributes => "too many attributes",
+            InvalidKind::Bytes => "request too long",
+            InvalidKind::RecordBytes => "record too long",
         }
     }
 }
@@ -64,6 +73,16 @@ pub struct Invalid {
     pub(crate) kind: InvalidKind,
     pub(crate) offset: usize,
     pub(crate) path: Box<str>,
+    pub(crate) limit: Option<Exceeded>,
+}
+
+/// A limit, and what was found.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The limit, in its unit: levels, items, attributes or bytes.
+    pub limit: u64,
+    /// How much there is, or was when counting stopped: at least one more.
+    pub found: u64,
 }
 
 impl Invalid {
@@ -82,6 +101,13 @@ impl Invalid {
         self.offset
     }
 
+    /// The limit that was exceeded, if it is one, and what was found: for [`InvalidKind::Depth`], `Items`, `Attributes`, `Bytes` and
+    /// `RecordBytes`.
+    #[must_use]
+    pub fn limit(&self) -> Option<Exceeded> {
+        self.limit
+    }
+
     /// The names of the fields around that place, from the request down, such as
     /// `resource_spans.scope_spans.spans.name`. Unknown fields are given by number. Empty at the top.
     #[must_use]
@@ -92,7 +118,11 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind, self.offset)?;
+        write!(f, "{}", self.kind)?;
+        if let Some(Exceeded { limit, found }) = self.limit {
+            write!(f, " ({found}, the limit is {limit})")?;
+        }
+        write!(f, " at byte {}", self.offset)?;
         if !self.path.is_empty() {
             write!(f, " in {}", self.path)?;
         }

@@ -7,12 +7,14 @@
 //! the same as leaving the key out.
 //!
 //! Reading goes from the JSON tokenizer straight to protobuf, and writing from protobuf straight to text,
-//! both by the tables that the validator uses: no object tree in between.
+//! both by the tables that the validator uses: no object tree in between. [`JsonLines`] and [`write_line`] are the OTLP file format.
 
+mod lines;
 mod read;
 mod rpc;
 mod write;
 
+pub use lines::{JsonLines, LineError, LineErrorKind, write_line};
 pub use read::to_protobuf;
 pub use rpc::{response_from_json, response_to_json, status_from_json, status_to_json};
 pub use write::from_protobuf;

@@ -58,6 +58,7 @@
 //! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
 //!   data: export responses with partial success, `google.rpc.Status` with `RetryInfo`, health checks.
 //!   Neither does I/O.
+//! - [`stream`] cuts a request that arrives in pieces into chunks of whole records, before its end is there.
 //! - `json` (feature) reads and writes OTLP/JSON; `interop` (feature `prost`) converts chunks from and to
 //!   the messages of opentelemetry-proto.
 //!
@@ -98,6 +99,7 @@
 //! |---|---|---|
 //! | `json` | no | the module `json`, on serde_json |
 //! | `pool` | no | `Merger::with_pool`: slabs from a `BufferPool` of aqueduct-pool |
+//! | `stream` | no | `stream::StreamRecords`, on futures-core |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
 
 mod chunk;
@@ -115,12 +117,13 @@ pub mod rpc;
 mod scan;
 mod schema;
 mod signal;
+pub mod stream;
 mod utf8;
 mod validate;
 
 pub use chunk::Chunk;
 pub use cursor::MESSAGE_DEPTH;
-pub use error::{Invalid, InvalidKind};
+pub use error::{Exceeded, Invalid, InvalidKind};
 pub use limits::Limits;
 pub use merge::{Merged, Merger};
 pub use scan::scan;

@@ -41,7 +41,7 @@ pub(crate) fn locate(signal: Signal, request: &[u8], fault: Fault) -> Invalid {
             }
         }
     }
-    Invalid { kind: fault.kind, offset, path: path.into() }
+    Invalid { kind: fault.kind, offset, path: path.into(), limit: None }
 }
 
 /// The field that holds a place.
@@ -56,8 +56,14 @@ struct Around<'a> {
 /// itself.
 fn field_at<'a>(message: &Message, body: &'a [u8], offset: usize, kind: InvalidKind) -> Option<Around<'a>> {
     // These are about a message as a whole, which is where its content starts.
-    let whole =
-        matches!(kind, InvalidKind::MissingId | InvalidKind::Items | InvalidKind::Depth) && offset == 0;
+    let whole = matches!(
+        kind,
+        InvalidKind::MissingId
+            | InvalidKind::Items
+            | InvalidKind::Depth
+            | InvalidKind::Attributes
+            | InvalidKind::RecordBytes
+    ) && offset == 0;
     if whole {
         return None;
     }

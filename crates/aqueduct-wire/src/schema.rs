@@ -174,6 +174,11 @@ impl Message {
         self
     }
 
+    /// Whether a field is a list of `KeyValue`s.
+    pub(crate) fn holds_attributes(&self, number: u32) -> bool {
+        number < 16 && self.table[(number as u8 as usize) << 3 | LEN as usize] == Op::Attribute
+    }
+
     pub(crate) fn field(&self, number: u32) -> Option<&'static Field> {
         self.fields.iter().find(|field| u32::from(field.number) == number)
     }

@@ -3,7 +3,7 @@
 mod attributes;
 
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
-use crate::error::{Fault, Invalid, InvalidKind};
+use crate::error::{Exceeded, Fault, Invalid, InvalidKind};
 use crate::path::locate;
 use crate::schema::{self, Kind, Message, Op, Role};
 use crate::utf8::is_utf8;
@@ -44,12 +44,61 @@ pub fn validate(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<Summary
         summary: Summary::default(),
         max_items: limits.max_items,
         max_depth: limits.max_depth.min(MESSAGE_DEPTH),
+        max_attributes: limits.max_attributes,
+        max_record_bytes: limits.max_record_bytes,
+        run: 0,
     };
+    if bytes.len() > limits.max_bytes {
+        let limit = Some(Exceeded { limit: limits.max_bytes as u64, found: bytes.len() as u64 });
+        return Err(Invalid { kind: InvalidKind::Bytes, offset: 0, path: Box::default(), limit });
+    }
     match validator.message(bytes, schema::request(signal), Levels { left: MESSAGE_DEPTH as u32, values: 0 })
     {
         Ok(()) => Ok(validator.summary),
-        Err(fault) => Err(locate(signal, bytes, fault)),
+        Err(fault) => {
+            let mut invalid = locate(signal, bytes, fault);
+            invalid.limit = exceeded(&invalid, limits, &bytes[invalid.offset..], bytes);
+            Err(invalid)
+        }
     }
+}
+
+/// The limit behind an error, and what was found. Counting stops at the first one too many.
+#[cold]
+fn exceeded(invalid: &Invalid, limits: &Limits, place: &[u8], request: &[u8]) -> Option<Exceeded> {
+    let (limit, found) = match invalid.kind {
+        InvalidKind::Items => (limits.max_items, limits.max_items.saturating_add(1)),
+        InvalidKind::Attributes => (limits.max_attributes, limits.max_attributes.saturating_add(1)),
+        InvalidKind::Depth => {
+            let limit = limits.max_depth.min(MESSAGE_DEPTH) as u64;
+            (limit, limit + 1)
+        }
+        // The place is the start of the record, whose length stands before it.
+        InvalidKind::RecordBytes => {
+            let found = record_at(request, request.len() - place.len());
+            (limits.max_record_bytes as u64, found as u64)
+        }
+        _ => return None,
+    };
+    Some(Exceeded { limit, found })
+}
+
+/// How long the record is whose content begins at `offset`.
+fn record_at(request: &[u8], offset: usize) -> usize {
+    let mut cursor = Cursor::new(request);
+    while let Ok((number, wire)) = cursor.key() {
+        let mut inside = cursor;
+        if wire == LEN
+            && let Ok(content) = inside.bytes()
+            && request.len() - inside.rest.len() - content.len() == offset
+        {
+            return content.len();
+        }
+        if cursor.skip(number, wire, MESSAGE_DEPTH).is_err() {
+            break;
+        }
+    }
+    0
 }
 
 /// How deep a message is.
@@ -66,6 +115,10 @@ struct Validator {
     summary: Summary,
     max_items: u64,
     max_depth: usize,
+    max_attributes: u64,
+    max_record_bytes: usize,
+    /// How many attributes the last run had ([`Validator::attributes`]).
+    run: u64,
 }
 
 /// With fewer levels left than this, messages are no longer followed by recursion. The value of a span's
@@ -82,6 +135,7 @@ impl Validator {
     fn message(&mut self, body: &[u8], message: &'static Message, levels: Levels) -> Result<(), Fault> {
         let mut cursor = Cursor::new(body);
         let mut saw = 0;
+        let mut attributes = 0;
         let mut data = Data { key: 0, items_before: self.summary.items };
         if message.role == Role::Span
             && let Some(rest) = usual_span(body)
@@ -127,8 +181,18 @@ impl Validator {
                 Op::SpanIdOrNone => id_or_none(cursor.bytes()?, 8)?,
                 Op::Attribute if at_key.rest.first() == Some(&key) => {
                     cursor.rest = self.attributes(at_key.rest, key, levels)?;
+                    attributes += self.run;
+                    if attributes > self.max_attributes {
+                        return Err(Fault::at(InvalidKind::Attributes, body));
+                    }
                 }
-                Op::Attribute => self.child(cursor.bytes()?, message, key >> 3, levels)?,
+                Op::Attribute => {
+                    self.child(cursor.bytes()?, message, key >> 3, levels)?;
+                    attributes += 1;
+                    if attributes > self.max_attributes {
+                        return Err(Fault::at(InvalidKind::Attributes, body));
+                    }
+                }
                 Op::Message => {
                     if message.role == Role::Metric {
                         self.replace(&mut data, key);
@@ -186,7 +250,12 @@ impl Validator {
         levels.left -= 1;
         match child.role {
             Role::Plain | Role::Metric => {}
-            Role::Record => self.summary.records += 1,
+            Role::Record => {
+                self.summary.records += 1;
+                if body.len() > self.max_record_bytes {
+                    return Err(Fault::at(InvalidKind::RecordBytes, body));
+                }
+            }
             Role::Item | Role::Span => {
                 self.summary.items += 1;
                 if self.summary.items > self.max_items {
@@ -207,11 +276,11 @@ impl Validator {
     #[cold]
     #[inline(never)]
     fn deep(&mut self, body: &[u8], message: &'static Message, levels: Levels) -> Result<(), Fault> {
-        let mut here = (Cursor::new(body), message, levels);
+        let mut here = (Cursor::new(body), message, levels, 0);
         let mut parents = [here; RECURSE_ABOVE as usize];
         let mut open = 0;
         loop {
-            let (mut cursor, message, levels) = here;
+            let (mut cursor, message, levels, mut attributes) = here;
             if cursor.is_empty() {
                 if open == 0 {
                     return Ok(());
@@ -225,10 +294,16 @@ impl Validator {
             match message.field(number).map(|field| field.kind) {
                 Some(Kind::Message(child)) if wire == LEN => {
                     let body = cursor.bytes()?;
+                    if message.holds_attributes(number) {
+                        attributes += 1;
+                        if attributes > self.max_attributes {
+                            return Err(Fault::at(InvalidKind::Attributes, field));
+                        }
+                    }
                     let inner = self.enter(body, child, levels)?;
-                    parents[open] = (cursor, message, levels);
+                    parents[open] = (cursor, message, levels, attributes);
                     open += 1;
-                    here = (Cursor::new(body), child, inner);
+                    here = (Cursor::new(body), child, inner, 0);
                 }
                 None => {
                     cursor.skip(number, wire, levels.left as usize)?;

@@ -6,6 +6,7 @@
 
 mod demo;
 mod examples;
+mod fuzzing;
 mod lints;
 mod models;
 mod packages;
@@ -62,6 +63,7 @@ const STEPS: &[Step] = &[
     Step { name: "examples", shows: "every example builds and runs", long: false, run: examples::run },
     Step { name: "loom", shows: "models of concurrent structures", long: false, run: models::run },
     Step { name: "sanitizer", shows: "unsafe code under ASan and TSan", long: false, run: sanitizer::run },
+    Step { name: "fuzz", shows: "fuzz targets, a short while each", long: false, run: fuzzing::run },
     Step {
         name: "package",
         shows: "cargo publish --dry-run of all crates",

@@ -35,10 +35,10 @@ impl Exporter for FileExporter {
         Box::pin(async move {
             // Off the worker's thread: a slow disk must not hold up the other destinations.
             let written = tokio::task::spawn_blocking(move || {
-                let mut line = json::from_protobuf(signal, &bytes).map_err(io::Error::other)?;
-                line.push('\n');
+                let mut line = Vec::new();
+                json::write_line(signal, &bytes, &mut line)?;
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                append_whole(&mut file, line.as_bytes())
+                append_whole(&mut file, &line)
             });
             match written.await {
                 Ok(Ok(())) => Outcome::Delivered,

@@ -21,7 +21,7 @@
 //! - *Linearization*: a push takes effect when it moves the tail's index, a pop when it moves the head's; a pop that finds nothing when it
 //!   reads the tail's index.
 //! - *Reclamation*: the consumer that was given a segment's last slot retires it, after moving the head past it. The epoch collector
-//!   frees it when the consumers that were inside it then have left. Who is about to claim a last slot lets the collector work before:
+//!   frees it when the consumers that were inside it then have left. Who claimed a last slot lets the collector work once it is empty:
 //!   it runs destructors of other structures as well, which may take their time, panic, or use this very queue. A producer need not be known to the collector: its last
 //!   access to a segment is setting the flag of its slot, and the consumer of that slot waits for it. The link is
 //!   set before the flag of the last slot.
@@ -170,7 +170,7 @@ impl<T> Queue<T> {
     /// Takes the item at the front; `None` if the queue was empty at a moment during the call.
     ///
     /// # Allocation
-    /// None. Once in a segment it frees what nobody uses any more, of this and of other structures; see [`pop_batch`](Queue::pop_batch).
+    /// None. At the end of a segment it frees what nobody uses any more, of this and of other structures; see [`pop_batch`](Queue::pop_batch).
     ///
     /// # Panics
     /// As [`pop_batch`](Queue::pop_batch).
@@ -183,7 +183,11 @@ impl<T> Queue<T> {
         let guard = epoch::pin();
         let (segment, offsets) = self.claim(1, &guard)?;
         // SAFETY: `claim` gave this slot to us alone, and a producer was given it before.
-        Some(unsafe { segment.slot(offsets.start).take() })
+        let item = unsafe { segment.slot(offsets.start).take() };
+        if offsets.end == Segment::<T>::SLOTS {
+            collect(&guard);
+        }
+        Some(item)
     }
 
     /// Takes up to `max` items from the front and appends them to `items`, in order; returns how many. Less than `max` means that the
@@ -195,9 +199,10 @@ impl<T> Queue<T> {
     /// Only to let `items` grow, by no more than there are items to take.
     ///
     /// # Panics
-    /// Not by itself. But once in a segment or more often it frees what nobody uses any more, and the collector is shared with all that use
-    /// crossbeam-epoch: a destructor of theirs that panics may do so here. No item is lost by it: it happens before items are claimed, and those
-    /// that were taken already are in `items`. Some memory that was to be freed together with the culprit's is leaked.
+    /// Not by itself. But the collector is shared with all that use crossbeam-epoch, and it may have its turn when this thread is pinned: a
+    /// destructor of theirs that panics may then do so here. No item is lost by it: that is before items are claimed, and those that were taken
+    /// already are in `items`. At the end of a segment, when the collector has its turn because of this queue, such a panic is caught. Either way
+    /// some memory that was to be freed together with the culprit's is leaked.
     #[doc(alias = "dequeue_batch")]
     pub fn pop_batch(&self, items: &mut Vec<T>, max: usize) -> usize {
         let before = items.len();
@@ -209,9 +214,12 @@ impl<T> Queue<T> {
             // Pinned anew for each segment, so that a long batch does not hold up reclamation.
             let guard = epoch::pin();
             let Some((segment, offsets)) = self.claim(room, &guard) else { break };
-            for offset in offsets {
+            for offset in offsets.clone() {
                 // SAFETY: `claim` gave these slots to us alone, and producers were given them before.
                 items.push(unsafe { segment.slot(offset).take() });
+            }
+            if offsets.end == Segment::<T>::SLOTS {
+                collect(&guard);
             }
         }
         items.len() - before
@@ -306,11 +314,11 @@ impl<T> Queue<T> {
         unsafe { (*segment).link(next) };
     }
 
-    /// Takes 1 to `max` slots, all in one segment, for a consumer; `None` if the queue was empty. They are to be emptied without delay.
+    /// Takes 1 to `max` slots, all in one segment, for a consumer; `None` if the queue was empty. They are to be emptied without delay. If the
+    /// last slot is among them, the segment was retired, and whoever has emptied them lets the collector work.
     #[inline]
     fn claim<'g>(&self, max: usize, guard: &'g Guard) -> Option<(&'g Segment<T>, Range<usize>)> {
         let mut wait = Wait::new();
-        let mut collected = false;
         // Acquire: partner is the Release below and in `move_head`; neither the segment nor the tail's index is read before it.
         let mut index = self.head.index.load(Ordering::Acquire);
         loop {
@@ -342,13 +350,6 @@ impl<T> Queue<T> {
             // Less than a segment holds, if that is less.
             let count = usize::try_from(ahead).map_or(count, |ahead| count.min(ahead));
             let takes_last = start + count == Segment::<T>::SLOTS;
-            if takes_last && !collected {
-                // Before the exchange: what is claimed must be taken, and this runs destructors of strangers, which may panic.
-                collect(guard);
-                collected = true;
-                index = self.head.index.load(Ordering::Acquire);
-                continue;
-            }
             let end = index.wrapping_add(count as u64);
             // Release: partner is the Acquire of the loads. Acquire on failure: as for the load.
             match self.head.index.compare_exchange_weak(index, end, Ordering::Release, Ordering::Acquire) {
@@ -412,10 +413,12 @@ impl<T> Queue<T> {
 }
 
 /// Hands on what this thread has retired, and frees what nobody uses any more, of whichever structure. A segment is worth a whole bag of
-/// garbage: without this, up to 64 of them would wait in this thread. One does, until the thread is at the end of the next.
+/// garbage: without this, up to 64 of them would wait in this thread.
+///
+/// A stranger's destructor that panics has told the panic hook. It goes no further: whoever pops has an item in hand, which unwinding would drop.
 #[cold]
 fn collect(guard: &Guard) {
-    guard.flush();
+    let _ = catch_unwind(AssertUnwindSafe(|| guard.flush()));
 }
 
 impl<T> Default for Queue<T> {

@@ -13,10 +13,9 @@ use crate::{Limits, Signal, validate};
 ///
 /// # Errors
 ///
-/// If the bytes are not valid; they are validated first, without a limit of items.
+/// If the bytes are not valid; they are validated first, without limits.
 pub fn from_protobuf(signal: Signal, bytes: &[u8]) -> Result<String, JsonError> {
-    let limits = Limits::DEFAULT.with_max_items(u64::MAX).with_max_depth(MESSAGE_DEPTH);
-    validate(signal, bytes, &limits).map_err(JsonError::Protobuf)?;
+    validate(signal, bytes, &Limits::NONE).map_err(JsonError::Protobuf)?;
     let mut out = String::with_capacity(bytes.len() * 2);
     match write_message(&mut out, schema::request(signal), bytes) {
         Ok(()) => Ok(out),

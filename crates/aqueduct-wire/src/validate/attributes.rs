@@ -25,7 +25,7 @@ struct Usual<'a> {
 
 impl Validator {
     /// Checks the attributes that `start` begins with; all have the one-byte key `key`. Returns what
-    /// follows them.
+    /// follows them; how many there were is in `run`.
     #[inline(never)]
     pub(super) fn attributes<'a>(
         &mut self,
@@ -37,7 +37,9 @@ impl Validator {
         let mut rest = start;
         // From here to `rest` the structure is known to be good, the text is not yet.
         let mut unread = start;
+        let mut run = 0;
         while rest.first() == Some(&key) {
+            run += 1;
             match usual(rest) {
                 Some(record) if fast => {
                     if record.number {
@@ -54,6 +56,8 @@ impl Validator {
             }
         }
         check_text(unread, rest.len(), rest.len())?;
+        // Only now: the attributes above may hold lists of their own.
+        self.run = run;
         Ok(rest)
     }
 

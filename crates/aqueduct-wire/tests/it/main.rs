@@ -6,7 +6,11 @@ mod generate;
 mod interop;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json")]
+mod json_lines;
+mod limits;
 mod merge;
 mod oracle;
 mod signal;
+mod stream;
 mod validate;

@@ -1,0 +1,98 @@
+//! Limits: each one holds at its own value, and what exceeds it says which limit, where, and what was found.
+
+use aqueduct_wire::{Exceeded, InvalidKind, Limits, Signal, validate};
+
+/// A field with its content.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    assert!(content.len() < 1 << 14);
+    let mut out = vec![number << 3 | 2];
+    if content.len() < 128 {
+        out.push(content.len() as u8);
+    } else {
+        out.extend([content.len() as u8 | 0x80, (content.len() >> 7) as u8]);
+    }
+    out.extend_from_slice(content);
+    out
+}
+
+/// An attribute `k` with a string, in the shape that SDKs write.
+const ATTRIBUTE: &[u8] = b"\x0a\x01k\x12\x03\x0a\x01v";
+
+/// A request of one log record with this body.
+fn log(record: &[u8]) -> Vec<u8> {
+    field(1, &field(2, &field(2, record)))
+}
+
+fn refused(bytes: &[u8], limits: &Limits) -> (InvalidKind, Option<Exceeded>, String) {
+    let invalid = validate(Signal::Logs, bytes, limits).expect_err("beyond a limit");
+    (invalid.kind(), invalid.limit(), invalid.to_string())
+}
+
+/// Guards the limit of attributes: of each message by itself, whatever shape they have and whatever stands between them.
+#[test]
+fn attributes_are_counted_in_each_message() {
+    let limits = Limits::default().with_max_attributes(5);
+    let usual = field(6, ATTRIBUTE);
+    // The value before the key, and the field's key in two bytes: neither is the usual shape.
+    let turned = field(6, b"\x12\x03\x0a\x01v\x0a\x01k");
+    let long_key = [&[0xb2, 0][..], &usual[1..]].concat();
+    let between = b"\x1a\x01x";
+    let five = [&usual[..], &turned, between, &usual, &long_key, between, &usual].concat();
+    assert!(validate(Signal::Logs, &log(&five), &limits).is_ok());
+    for sixth in [&usual, &turned, &long_key] {
+        let (kind, limit, text) = refused(&log(&[&five[..], sixth].concat()), &limits);
+        assert_eq!(kind, InvalidKind::Attributes);
+        let Exceeded { limit, found, .. } = limit.unwrap();
+        assert_eq!((limit, found), (5, 6));
+        assert!(text.starts_with("too many attributes (6, the limit is 5) at byte "), "{text}");
+        assert!(text.ends_with(" in resource_logs.scope_logs.log_records"), "{text}");
+    }
+    // Ten in all, five in each of two records.
+    let two = field(1, &field(2, &[field(2, &five), field(2, &five)].concat()));
+    assert!(validate(Signal::Logs, &two, &limits).is_ok());
+}
+
+/// Guards the limit in values: a list of pairs is a message of its own, also where the validator goes without recursion.
+#[test]
+fn lists_of_pairs_in_values_are_held_to_it() {
+    let limits = Limits::default().with_max_attributes(5);
+    let list = |pairs: usize| field(6, &field(1, ATTRIBUTE).repeat(pairs));
+    for depth in 0..20 {
+        let wrap = |value: Vec<u8>| (0..depth).fold(value, |value, _| field(5, &field(1, &value)));
+        let record = |pairs| log(&field(5, &wrap(list(pairs))));
+        assert!(validate(Signal::Logs, &record(5), &limits).is_ok(), "{depth}");
+        assert_eq!(refused(&record(6), &limits).0, InvalidKind::Attributes, "{depth}");
+    }
+}
+
+/// Guards the lengths of a record and of a request, and what their errors say.
+#[test]
+fn records_and_requests_have_a_length() {
+    let record = log(&field(3, &[b'x'; 94]));
+    assert_eq!(record.len(), 102);
+    let limits = Limits::default().with_max_record_bytes(100);
+    assert!(validate(Signal::Logs, &record.repeat(3), &limits).is_ok());
+    let limits = limits.with_max_record_bytes(99);
+    let (kind, limit, text) = refused(&record, &limits);
+    assert_eq!((kind, limit.unwrap().found), (InvalidKind::RecordBytes, 100));
+    assert_eq!(text, "record too long (100, the limit is 99) at byte 2 in resource_logs");
+
+    let limits = Limits::default().with_max_bytes(102);
+    assert!(validate(Signal::Logs, &record, &limits).is_ok());
+    let (kind, limit, text) = refused(&record.repeat(2), &limits);
+    assert_eq!((kind, limit.unwrap().found), (InvalidKind::Bytes, 204));
+    assert_eq!(text, "request too long (204, the limit is 102) at byte 0");
+}
+
+/// Guards the numbers in the errors of the limits that were there first.
+#[test]
+fn depth_and_items_say_what_was_found() {
+    let limits = Limits::default().with_max_items(1).with_max_depth(2);
+    let two = log(b"").repeat(2);
+    let (kind, limit, _) = refused(&two, &limits);
+    assert_eq!((kind, limit.unwrap().limit, limit.unwrap().found), (InvalidKind::Items, 1, 2));
+    let deep = log(&field(5, &field(5, &field(1, &field(5, &field(1, b"\x10\x01"))))));
+    let (kind, limit, _) = refused(&deep, &limits);
+    assert_eq!((kind, limit.unwrap().limit, limit.unwrap().found), (InvalidKind::Depth, 2, 3));
+    assert_eq!(validate(Signal::Logs, b"\x07", &limits).unwrap_err().limit(), None);
+}
