@@ -54,11 +54,19 @@ pub struct Limits {
     pub max_items: u64,
     /// Nesting of attribute values. Default 64.
     pub max_depth: u64,
+    /// Attributes of one resource, scope, span, event, link, log record or data point. Default 65,536.
+    pub max_attributes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_connections: 1024, max_header_list_size: 16 * 1024, max_items: 1_000_000, max_depth: 64 }
+        Self {
+            max_connections: 1024,
+            max_header_list_size: 16 * 1024,
+            max_items: 1_000_000,
+            max_depth: 64,
+            max_attributes: 65_536,
+        }
     }
 }
 
@@ -172,8 +180,10 @@ pub(crate) const PROTOCOLS: Keys = Keys {
     refused: &[("arrow", "OTel Arrow is not supported; clients fall back to `grpc`")],
 };
 
-pub(crate) const LIMITS: Keys =
-    Keys { supported: &["max_connections", "max_header_list_size", "max_items", "max_depth"], refused: &[] };
+pub(crate) const LIMITS: Keys = Keys {
+    supported: &["max_connections", "max_header_list_size", "max_items", "max_depth", "max_attributes"],
+    refused: &[],
+};
 
 const NO_TLS: &str = "TLS is not supported yet: listen on a loopback or private address, or behind a proxy";
 const NO_AUTH: &str = "authentication is not supported: use a proxy in front of the gateway";
@@ -277,6 +287,7 @@ fn limits(section: &Section<'_>) -> Limits {
         ),
         max_items: section.integer("max_items", default.max_items, 1..=u64::MAX),
         max_depth: section.integer("max_depth", default.max_depth, 1..=MAX_DEPTH),
+        max_attributes: section.integer("max_attributes", default.max_attributes, 1..=u64::MAX),
     }
 }
 

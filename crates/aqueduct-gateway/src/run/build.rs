@@ -269,7 +269,8 @@ fn receiver_config(receiver: &Receiver, listener: &Listener) -> ReceiverConfig {
     config.limits = config
         .limits
         .with_max_items(receiver.limits.max_items)
-        .with_max_depth(size(receiver.limits.max_depth));
+        .with_max_depth(size(receiver.limits.max_depth))
+        .with_max_attributes(receiver.limits.max_attributes);
     config
 }
 

@@ -91,7 +91,7 @@ fn a_collectors_file_is_understood() {
     assert_eq!(edge.http.as_ref().map(|http| http.listen.to_string()).as_deref(), Some("0.0.0.0:4319"));
     let limits = &edge.limits;
     assert_eq!((limits.max_connections, limits.max_header_list_size), (16, 32 << 10));
-    assert_eq!((limits.max_items, limits.max_depth), (5000, 32));
+    assert_eq!((limits.max_items, limits.max_depth, limits.max_attributes), (5000, 32, 128));
 
     let names: Vec<&str> = config.exporters.iter().map(|exporter| exporter.name.as_str()).collect();
     assert_eq!(names, ["debug", "file/copy", "otlp", "otlphttp/backup"]);
