@@ -70,7 +70,7 @@
 //!
 //! On two cores of an EPYC (Zen 4), closures of 10 ns spawned by a job and collected by it: `spawn_batch` 19 to 24 ns a closure, `spawn` with
 //! a handle each 130 without timing and 175 with it, `rayon::scope` 235 to 250, `tokio::spawn` 400 to 465. Spawned and joined by a thread that is
-//! no worker: 205. One job on an idle pool, from spawn to result: 2.6 us. A thief and an owner empty a queue at 27.9 million items a second,
+//! no worker: 205. One job on an idle pool, from spawn to result: 3 to 25 us, which is the waking of two threads. A thief and an owner empty a queue at 27.9 million items a second,
 //! as crossbeam-deque itself does. A handle costs what it does because each job can be awaited, cancelled and claimed by whoever waits for it:
 //! three reference counts and four turns of a lock. The suite `exec` of the benchmarks has the rows.
 //!
