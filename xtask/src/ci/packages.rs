@@ -33,7 +33,7 @@ fn main() {
 /// `cargo publish --workspace --dry-run`, which packages every crate and builds it from its package against the
 /// packages of the others, and then what a package must contain.
 pub(super) fn dry_run(workspace: &Workspace, log: &Log) -> Result<Done> {
-    log.run(&mut publish_dry_run(workspace), LIMIT)?;
+    log.run(&mut publish_dry_run(workspace)?, LIMIT)?;
     log.run(&mut package_command(workspace), LIMIT)?;
     let mut missing = Vec::new();
     for member in workspace.published() {
@@ -88,12 +88,47 @@ pub(super) fn outside(workspace: &Workspace, log: &Log) -> Result<Done> {
     Ok(Done::Passed(answer.trim().to_owned()))
 }
 
-/// `cargo publish --workspace --dry-run`.
-pub(crate) fn publish_dry_run(workspace: &Workspace) -> Command {
+/// Where cargo keeps what it has downloaded.
+fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
+        .ok_or_else(|| Failure::new("neither CARGO_HOME nor HOME says where cargo keeps its packages"))
+}
+
+/// Removes what an earlier dry run left of our crates in cargo's own folders. A dry run is a registry in the target directory, whose packages cargo
+/// unpacks like those of any other, and takes for unchangeable: with the same version and the same path it would build the sources of the run before.
+fn forget_unpacked(workspace: &Workspace, cargo_home: &Path) -> Result<()> {
+    for kind in ["src", "cache"] {
+        let registries = cargo_home.join("registry").join(kind);
+        // Without the folder there is nothing to forget.
+        let Ok(entries) = fs::read_dir(&registries) else { continue };
+        for registry in entries.flatten() {
+            // A registry in a folder has no host, and its name begins with the dash that would follow it.
+            if !registry.file_name().to_string_lossy().starts_with('-') {
+                continue;
+            }
+            for member in workspace.published() {
+                let unpacked = registry.path().join(format!("{}-{}", member.name, member.version()));
+                let archive = registry.path().join(format!("{}-{}.crate", member.name, member.version()));
+                if unpacked.is_dir() {
+                    fs::remove_dir_all(&unpacked).map_err(|error| Failure::at(&unpacked, error))?;
+                }
+                if archive.is_file() {
+                    fs::remove_file(&archive).map_err(|error| Failure::at(&archive, error))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `cargo publish --workspace --dry-run`, from the sources as they are now.
+pub(crate) fn publish_dry_run(workspace: &Workspace) -> Result<Command> {
+    forget_unpacked(workspace, &cargo_home()?)?;
     let mut command = cargo(&workspace.root);
     command.args(["publish", "--workspace", "--dry-run", "--locked"]);
     allow_dirty(workspace, &mut command);
-    command
+    Ok(command)
 }
 
 /// Writes the packages; the dry run before has built each from its package already.
@@ -148,5 +183,34 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A folder left behind in the temporary directory is no reason to fail a step that passed.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    /// Guards a dry run against the sources of the one before, and everything else in cargo's folders against this.
+    #[test]
+    fn only_our_own_packages_of_nameless_registries_are_forgotten() {
+        let fixture = Fixture::sound();
+        let workspace = fixture.workspace();
+        let member = workspace.published().next().expect("the fixture has a published crate");
+        let ours = format!("{}-{}", member.name, member.version());
+        let home = fixture.path("cargo");
+        let gone = [format!("src/-123/{ours}/lib.rs"), format!("cache/-123/{ours}.crate")];
+        let kept = [
+            format!("src/index.crates.io-123/{ours}/lib.rs"),
+            "src/-123/bytes-1.0.0/lib.rs".to_owned(),
+            "cache/-123/bytes-1.0.0.crate".to_owned(),
+        ];
+        for file in gone.iter().chain(&kept) {
+            write(&home.join("registry").join(file), "").expect("temporary folder is writable");
+        }
+        forget_unpacked(&workspace, &home).expect("nothing is in the way");
+        forget_unpacked(&workspace, &home.join("none")).expect("nothing to forget");
+        let is_there = |file: &String| home.join("registry").join(file).exists();
+        assert!(!gone.iter().any(is_there) && kept.iter().all(is_there));
     }
 }

@@ -56,7 +56,7 @@ fn rehearse(workspace: &Workspace) -> Result<ExitCode> {
     );
     complaints.iter().for_each(|complaint| println!("problem: {complaint}"));
     println!("\nThe rehearsal:");
-    let code = hand_over(ci::publish_dry_run(workspace))?;
+    let code = hand_over(ci::publish_dry_run(workspace)?)?;
     Ok(if complaints.is_empty() { code } else { ExitCode::FAILURE })
 }
 
