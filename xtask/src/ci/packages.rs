@@ -122,9 +122,15 @@ fn forget_unpacked(workspace: &Workspace, cargo_home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `cargo publish --workspace --dry-run`, from the sources as they are now.
+/// `cargo publish --workspace --dry-run`, from the sources as they are now: what was unpacked or compiled for the run before is removed.
 pub(crate) fn publish_dry_run(workspace: &Workspace) -> Result<Command> {
     forget_unpacked(workspace, &cargo_home()?)?;
+    let mut clean = cargo(&workspace.root);
+    clean.args(["clean", "--locked", "--quiet"]);
+    for member in workspace.published() {
+        clean.args(["-p", &member.name]);
+    }
+    read(clean)?;
     let mut command = cargo(&workspace.root);
     command.args(["publish", "--workspace", "--dry-run", "--locked"]);
     allow_dirty(workspace, &mut command);
