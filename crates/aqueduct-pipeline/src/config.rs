@@ -78,6 +78,8 @@ pub enum BuildError {
     Batch(aqueduct_batch::ConfigError),
     /// The worker thread could not be started.
     Worker(std::io::Error),
+    /// The worker was started before this process was forked: its thread does not exist here.
+    Forked,
 }
 
 impl fmt::Display for BuildError {
@@ -88,6 +90,9 @@ impl fmt::Display for BuildError {
             BuildError::Zero(what) => write!(f, "{what} must be at least 1"),
             BuildError::Batch(_) => f.write_str("the batch limits are not usable"),
             BuildError::Worker(_) => f.write_str("the worker thread could not be started"),
+            BuildError::Forked => {
+                f.write_str("the worker was started before this process was forked; start one in the child")
+            }
         }
     }
 }
@@ -97,7 +102,10 @@ impl std::error::Error for BuildError {
         match self {
             BuildError::Batch(error) => Some(error),
             BuildError::Worker(error) => Some(error),
-            BuildError::NoDestination | BuildError::DuplicateDestination(_) | BuildError::Zero(_) => None,
+            BuildError::NoDestination
+            | BuildError::DuplicateDestination(_)
+            | BuildError::Zero(_)
+            | BuildError::Forked => None,
         }
     }
 }

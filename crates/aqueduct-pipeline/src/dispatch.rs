@@ -3,12 +3,18 @@
 //! One task per lane owns every move of a batch. A move takes the batch out of one place and puts it into the next
 //! under one lock, so a batch is never in none and never in two. Attempts run as tasks of their own that hold the
 //! request's bytes but not the receipt: an exporter that panics loses an attempt, never a batch.
+//!
+//! A large batch is *prepared* (compressed) on a worker thread first, if there are any, by a task of its own, and waits for its turn after that like any
+//! other: what takes long comes before the pause clock is asked, not after.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use aqueduct_exec::JobError;
+use aqueduct_exec::{JobError, JobHandle};
 use aqueduct_metrics::DropReason;
 use aqueduct_transport::{Failure, FailureKind, Outcome, Request, Turn};
 use aqueduct_wire::Merged;
@@ -30,9 +36,15 @@ struct Flight {
     batch: u64,
     started: Instant,
     probe: bool,
+    /// Only being prepared: nothing of it was sent.
+    preparing: bool,
 }
 
-type Landing = (Arc<Request>, Outcome);
+/// What a task brings.
+enum Landing {
+    Prepared(Arc<Request>),
+    Answered(Arc<Request>, Outcome),
+}
 
 /// Runs a lane until it is told to end. Spawned once per lane, on the worker.
 pub(crate) async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
@@ -77,13 +89,18 @@ impl Dispatch {
     /// returns when to ask it again.
     fn start_attempts(&mut self) -> Option<Instant> {
         while self.attempts.len() < self.lane.max_in_flight {
-            {
-                let state = self.lane.state();
-                if !state.has_waiting() || state.phase >= Phase::Aborting {
-                    return None;
-                }
-            }
             let now = Instant::now();
+            let aside = {
+                let state = self.lane.state();
+                match state.next_content() {
+                    Some(content) if state.phase < Phase::Aborting => self.prepares_aside(content),
+                    _ => return None,
+                }
+            };
+            if aside {
+                self.prepare(now);
+                continue;
+            }
             let probe = match self.lane.destination.turn(now) {
                 Turn::Go => false,
                 Turn::Probe => true,
@@ -94,6 +111,31 @@ impl Dispatch {
             self.start(now, probe);
         }
         None
+    }
+
+    /// Whether the batch is to be prepared on a worker thread: one that is large and was not.
+    fn prepares_aside(&self, content: &Content) -> bool {
+        let large = matches!(content, Content::Merged(merged) if merged.len() >= OFFLOAD_BYTES);
+        large && self.lane.offload.is_some()
+    }
+
+    fn prepare(&mut self, now: Instant) {
+        let lane = &self.lane;
+        let (batch, merged) = {
+            let mut state = lane.state();
+            let Some(held) = state.take_next() else { return };
+            let Content::Merged(merged) = &held.content else {
+                // Nobody else takes from the front, so it is the batch that was looked at.
+                state.queue.push_front(held);
+                return;
+            };
+            let begun = (held.id, merged.clone());
+            state.in_flight.insert(held.id, held);
+            lane.note_backlog(&state);
+            begun
+        };
+        let task = self.attempts.spawn(prepare(Arc::clone(lane), merged));
+        self.flights.insert(task.id(), Flight { batch, started: now, probe: false, preparing: true });
     }
 
     fn start(&mut self, now: Instant, probe: bool) {
@@ -113,7 +155,7 @@ impl Dispatch {
         }
         let attempt = attempt(Arc::clone(lane), content);
         let task = self.attempts.spawn(attempt);
-        self.flights.insert(task.id(), Flight { batch, started: now, probe });
+        self.flights.insert(task.id(), Flight { batch, started: now, probe, preparing: false });
     }
 
     fn land(&mut self, landed: Result<(Id, Landing), JoinError>) {
@@ -131,11 +173,22 @@ impl Dispatch {
         };
         let Some(mut held) = taken else { return };
         match landing {
-            Some((request, outcome)) => {
+            Some(Landing::Prepared(request)) => {
+                held.content = Content::Prepared(request);
+                let mut state = self.lane.state();
+                state.settling = None;
+                // It was the next before.
+                state.queue.push_front(held);
+                self.lane.note_backlog(&state);
+            }
+            Some(Landing::Answered(request, outcome)) => {
                 held.content = Content::Prepared(request);
                 self.settle(held, outcome, flight, now);
             }
             None => {
+                if flight.preparing {
+                    held.attempts = held.attempts.saturating_add(1);
+                }
                 Counts::add(&self.lane.counts.panics, 1);
                 self.retry(held, None, ("panic", "the exporter panicked".to_owned()), flight, now);
             }
@@ -267,10 +320,14 @@ impl Dispatch {
             (retry.into_iter().chain(queue).collect::<Vec<_>>(), flying)
         };
         let now = Instant::now();
-        for held in flying.into_values() {
+        let preparing: Vec<u64> =
+            self.flights.values().filter(|flight| flight.preparing).map(|flight| flight.batch).collect();
+        let (unsent, sent): (Vec<Held>, Vec<Held>) =
+            flying.into_values().partition(|held| preparing.contains(&held.id));
+        for held in sent {
             self.drop_batch(held, DropReason::UnknownOutcome, "no answer before the shutdown deadline", now);
         }
-        for held in waiting {
+        for held in unsent.into_iter().chain(waiting) {
             self.drop_batch(held, DropReason::Shutdown, "not sent before the shutdown deadline", now);
         }
         self.lane.enter(Phase::Ended);
@@ -281,34 +338,50 @@ fn cause_of(failure: &Failure) -> (&'static str, String) {
     (failure.kind.as_str(), failure.to_string())
 }
 
-/// One attempt; the first one prepares (compresses) the batch.
+/// One attempt; the first one of a small batch prepares it.
 async fn attempt(lane: Arc<Lane>, content: Content) -> Landing {
+    let exporter = lane.destination.exporter();
     let request = match content {
         Content::Prepared(request) => request,
-        Content::Merged(merged) => prepare(&lane, merged).await,
+        Content::Merged(merged) => Arc::new(exporter.prepare(&merged)),
     };
     Counts::add(&lane.counts.sent_bytes, request.len() as u64);
-    let outcome = lane.destination.exporter().send(&request).await;
-    (request, outcome)
+    let outcome = exporter.send(&request).await;
+    Landing::Answered(request, outcome)
 }
 
-/// Prepares a batch: a large one on a worker thread if there are any, because compressing it holds up every other lane of the pipeline's thread.
-async fn prepare(lane: &Arc<Lane>, merged: Merged) -> Arc<Request> {
-    let Some(workers) = lane.offload.as_ref().filter(|_| merged.len() >= OFFLOAD_BYTES) else {
-        return Arc::new(lane.destination.exporter().prepare(&merged));
-    };
-    let again = merged.clone();
-    let there = Arc::clone(lane);
-    let job = match workers.spawn(move || Arc::new(there.destination.exporter().prepare(&merged))) {
-        Ok(job) => job.await,
+/// Prepares a batch on a worker thread: compressing it here would hold up every other lane of this thread.
+async fn prepare(lane: Arc<Lane>, merged: Merged) -> Landing {
+    let here = |merged: &Merged| Arc::new(lane.destination.exporter().prepare(merged));
+    let Some(workers) = &lane.offload else { return Landing::Prepared(here(&merged)) };
+    let (there, bytes) = (Arc::clone(&lane), merged.clone());
+    let job = workers.spawn(move || Arc::new(there.destination.exporter().prepare(&bytes)));
+    Landing::Prepared(match job {
+        Ok(job) => match Preparing(job).await {
+            Ok(request) => request,
+            // As if it had been called here: the attempt is lost, and counted, and not the batch.
+            Err(JobError::Panicked(message)) => std::panic::resume_unwind(Box::new(message)),
+            // They stopped before they came to it.
+            Err(_) => here(&merged),
+        },
         // They have too much to do, or have stopped: then it is done here.
-        Err(refused) => return refused.into_inner()(),
-    };
-    match job {
-        Ok(request) => request,
-        // As if it had been called here: the attempt is lost, and counted, and not the batch.
-        Err(JobError::Panicked(message)) => std::panic::resume_unwind(Box::new(message)),
-        // They stopped before they came to it.
-        Err(_) => Arc::new(lane.destination.exporter().prepare(&again)),
+        Err(refused) => refused.into_inner()(),
+    })
+}
+
+/// A job whose result nobody wants any more when this is dropped: if it has not begun it never will.
+struct Preparing(JobHandle<Arc<Request>>);
+
+impl Future for Preparing {
+    type Output = Result<Arc<Request>, JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl Drop for Preparing {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }

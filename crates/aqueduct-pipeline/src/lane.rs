@@ -270,6 +270,11 @@ impl State {
         self.retry.pop_front().or_else(|| self.queue.pop_front())
     }
 
+    /// The content of the batch to try next.
+    pub(crate) fn next_content(&self) -> Option<&Content> {
+        self.retry.front().or_else(|| self.queue.front()).map(|held| &held.content)
+    }
+
     pub(crate) fn has_waiting(&self) -> bool {
         !self.retry.is_empty() || !self.queue.is_empty()
     }

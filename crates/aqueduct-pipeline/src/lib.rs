@@ -71,7 +71,8 @@
 //!   others follow its success. Requests that fail together count as one failure.
 //! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other.
 //! - **Forks.** In a process that was forked from the pipeline's nothing hangs and nothing is sent twice: [`Intake::offer`] answers [`Refused::Forked`], waiting answers
-//!   [`WaitError::Forked`], dropping abandons. Build a pipeline of its own in the child; the parent's goes on.
+//!   [`WaitError::Forked`], dropping abandons. Build a pipeline of its own in the child, with a worker, worker pool, destination and slab pool that were
+//!   made there; the parent's goes on.
 //! - **Allocation.** A chunk below 16 KiB is copied into the open batch; with one destination nothing is allocated for it beyond the
 //!   batch's slabs, which in steady state come from the pool.
 //!

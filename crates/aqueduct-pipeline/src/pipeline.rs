@@ -112,6 +112,7 @@ impl Builder {
             }
         }
         let worker = match worker {
+            Some(worker) if worker.was_forked() => return Err(BuildError::Forked),
             Some(worker) => worker,
             None => Arc::new(Worker::start("aqueduct-pipe").map_err(BuildError::Worker)?),
         };

@@ -62,6 +62,11 @@ impl Worker {
         self.handle.spawn(future).abort_handle()
     }
 
+    /// Whether this is another process than the one in which the thread runs.
+    pub(crate) fn was_forked(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
     /// Whether the calling thread is this worker's: blocking on its pipelines here would wait for ever.
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -71,7 +76,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if fork::generation() != self.generation {
+        if self.was_forked() {
             // In the child: abandoned. The thread is not there to be joined, nor the other end of the channel to be woken.
             std::mem::forget((self.stop.take(), self.thread.take(), self.handle.clone()));
             return;

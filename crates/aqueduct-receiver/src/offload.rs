@@ -10,6 +10,7 @@ use crate::stats::RefuseReason;
 use aqueduct_exec::{JobError, JobHandle, Spawner};
 use aqueduct_wire::Chunk;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -33,7 +34,10 @@ impl Offload {
             Offload::Runtime => Judging::Runtime(spawn_blocking(judge)),
             Offload::Workers(workers) => match workers.spawn(judge) {
                 Ok(job) => Judging::Job(job),
-                Err(refused) => Judging::Done(Some(Box::new(refused.into_inner()()))),
+                Err(refused) => {
+                    let verdict = catch_unwind(AssertUnwindSafe(refused.into_inner()));
+                    Judging::Done(Some(Box::new(verdict.unwrap_or_else(|_| Err(panicked())))))
+                }
             },
         }
     }
@@ -44,6 +48,15 @@ pub(crate) enum Judging {
     Runtime(JoinHandle<Verdict>),
     Job(JobHandle<Verdict>),
     Done(Option<Box<Verdict>>),
+}
+
+/// Whoever asked has gone: what has not begun need not.
+impl Drop for Judging {
+    fn drop(&mut self) {
+        if let Judging::Job(job) = self {
+            job.cancel();
+        }
+    }
 }
 
 impl Future for Judging {
@@ -134,7 +147,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_refusal() {
         let pool = one_worker(10);
-        for offload in [Offload::Runtime, Offload::Workers(pool.spawner())] {
+        let full = one_worker(0);
+        let workers = [pool.spawner(), full.spawner()].map(Offload::Workers);
+        for offload in workers.into_iter().chain([Offload::Runtime]) {
             let refusal = offload.start(|| panic!("on purpose")).await.expect_err("no verdict");
             assert_eq!(refusal.reason, RefuseReason::Panicked);
         }

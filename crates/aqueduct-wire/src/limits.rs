@@ -18,7 +18,8 @@ pub struct Limits {
     /// megabytes could otherwise make a receiver that builds objects allocate gigabytes. Costs nothing.
     pub max_items: u64,
     /// How many attributes one message may hold: a resource, scope, span, event, link, log record or data point, and a list of key-value
-    /// pairs as a value.
+    /// pairs as a value. A message that is written in parts, which nobody does although protobuf allows it for those that occur once (resource, scope), is
+    /// held to it part by part.
     ///
     /// Unit: attributes. Default 65,536; SDKs stop at 128 by default. For the same reason as [`Limits::max_items`]: an attribute
     /// can take two bytes here and a hundred in memory elsewhere.

@@ -1,11 +1,18 @@
 //! Requests that arrive in pieces: validated chunks of whole records, before the last piece is there.
 //!
 //! The body of a request is a list of records (`ResourceSpans`, `ResourceMetrics` or `ResourceLogs`), each with a key and a length of its own. So
-//! what has arrived can be passed on up to the last whole record, and no more than one record is ever held back: a request of gigabytes takes as much
-//! memory as its largest record.
+//! what has arrived can be passed on up to the last whole record, and no more than one record and one piece are ever held: a request of gigabytes takes as
+//! much memory as its largest record, and twice that while the buffer of a large one grows.
 //!
 //! [`Records`] does no I/O and is given the pieces. [`ReadRecords`] reads them from an [`io::Read`](std::io::Read); `StreamRecords` (feature `stream`)
 //! takes them from a `futures_core::Stream` of `Bytes`.
+//!
+//! # Where it differs from `validate`
+//!
+//! [`validate`](crate::validate) sees the whole. Here an unknown field at the top of the body is held to [`Limits::max_record_bytes`] like a record, because it
+//! would have to be held like one, and a group there is refused ([`InvalidKind::Group`]), because its end cannot be known before it comes. No
+//! version of OTLP has either. And what stands before an error has been returned when the error is: up to the last whole record before the piece in which the
+//! broken one lies, at least.
 //!
 //! # Protocol
 //!
@@ -35,8 +42,9 @@ const MAX_HEAD: usize = 15;
 ///
 /// # Allocation
 ///
-/// One buffer for each record that lies across pieces, of the record's size and never more than the limit ([`Limits::max_record_bytes`]).
-/// A peer that announces much and sends little costs at most twice what it sent.
+/// One buffer for each record that lies across pieces, which grows with what arrives, by doubling and never beyond the record's size, which is
+/// held to the limit ([`Limits::max_record_bytes`], and what is left of [`Limits::max_bytes`]) before. A peer that announces much and sends little costs at
+/// most twice what it sent.
 ///
 /// # Examples
 ///
@@ -173,6 +181,10 @@ impl Records {
                 return Ok(false);
             }
             let more = self.piece.split_to(wanted.min(self.piece.len()));
+            if self.tail.capacity() - self.tail.len() < more.len() {
+                // To the record's size and no further; until then by doubling, as `Vec` would.
+                self.tail.reserve_exact(more.len().max(self.tail.len().min(wanted)));
+            }
             self.tail.extend_from_slice(&more);
         }
     }
@@ -181,8 +193,10 @@ impl Records {
     fn whole_fields(&self) -> Result<usize, Invalid> {
         let mut at = 0;
         while at < self.piece.len() {
-            match self.extent(&self.piece[at..], self.done + at)? {
-                Extent::Known(extent) if extent <= self.piece.len() - at => at += extent,
+            match self.extent(&self.piece[at..], self.done + at) {
+                Ok(Extent::Known(extent)) if extent <= self.piece.len() - at => at += extent,
+                // What is whole goes first; the error comes again.
+                Err(invalid) if at == 0 => return Err(invalid),
                 _ => break,
             }
         }
@@ -225,15 +239,26 @@ impl Records {
             _ => return Err(self.invalid(InvalidKind::Group, offset)),
         };
         // Saturated, without a limit: a length that no body reaches.
-        Ok(Extent::Known((head.len() - cursor.rest.len()).saturating_add(content)))
+        let extent = (head.len() - cursor.rest.len()).saturating_add(content);
+        let whole = offset.saturating_add(extent);
+        if whole > self.limits.max_bytes {
+            let (limit, found) = (self.limits.max_bytes as u64, whole as u64);
+            let invalid = self.invalid(InvalidKind::Bytes, offset);
+            return Err(Invalid { limit: Some(Exceeded { limit, found }), ..invalid });
+        }
+        Ok(Extent::Known(extent))
     }
 
     fn chunk(&mut self, bytes: Bytes) -> Result<Chunk, Invalid> {
         let mut limits = self.limits;
+        // The length of the whole was looked at before the record was taken in.
         limits.max_items = limits.max_items.saturating_sub(self.summary.items);
-        limits.max_bytes = limits.max_bytes.saturating_sub(self.done);
         let summary = crate::validate(self.signal, &bytes, &limits).map_err(|mut invalid| {
             invalid.offset += self.done;
+            if let (InvalidKind::Items, Some(exceeded)) = (invalid.kind, &mut invalid.limit) {
+                exceeded.limit += self.summary.items;
+                exceeded.found += self.summary.items;
+            }
             invalid
         })?;
         self.done += bytes.len();

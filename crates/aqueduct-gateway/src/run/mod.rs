@@ -170,10 +170,14 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     })
 }
 
+/// For each worker thread so many jobs may wait. A job is a megabyte or more: what comes then is done where it came, which holds that connection back.
+const JOBS_WAITING: usize = 8;
+
 /// The threads that inflate, validate and compress what is large, so that those which receive and send do not wait for it.
 fn offload(threads: usize) -> Result<WorkerPool, aqueduct::exec::StartError> {
     WorkerPoolConfig::default()
         .with_threads(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
+        .with_capacity(JOBS_WAITING * threads)
         .with_timing(Timing::Off)
         .with_name("aqueduct-work")
         .build()

@@ -17,10 +17,10 @@ mod real {
     use std::cell::Cell;
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
-    use std::sync::Mutex;
+    use std::sync::{Mutex, MutexGuard, TryLockError};
+    use std::thread;
 
     use super::NOWHERE;
-    use crate::sync::lock;
 
     /// Not looked up yet.
     const UNKNOWN: usize = usize::MAX - 1;
@@ -46,15 +46,14 @@ mod real {
 
     impl Guard {
         fn new() -> Guard {
-            let mut places = lock(&PLACES);
             // The lowest first: it is the most likely to have a cell.
-            let place = match places.free.pop() {
+            let place = places().map_or(NOWHERE, |mut places| match places.free.pop() {
                 Some(Reverse(place)) => place,
                 None => {
                     places.next += 1;
                     places.next - 1
                 }
-            };
+            });
             Guard { place }
         }
     }
@@ -63,8 +62,26 @@ mod real {
         fn drop(&mut self) {
             // From here on this thread has no place; destructors that run later share.
             PLACE.set(NOWHERE);
-            lock(&PLACES).free.push(Reverse(self.place));
+            if self.place != NOWHERE
+                && let Some(mut places) = places()
+            {
+                places.free.push(Reverse(self.place));
+            }
         }
+    }
+
+    /// The list, if it can be had. Whoever holds its lock does so for some nanoseconds, so after this many looks it is held by a thread that does not
+    /// exist: this is a process that was forked at such a moment. Its new threads share.
+    fn places() -> Option<MutexGuard<'static, Places>> {
+        for _ in 0..10_000 {
+            match PLACES.try_lock() {
+                Ok(places) => return Some(places),
+                // Nothing panics while holding it.
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => thread::yield_now(),
+            }
+        }
+        None
     }
 
     /// The place of the calling thread; [`NOWHERE`] at the very end of its life.

@@ -49,7 +49,10 @@ impl Guard {
     pub(super) unsafe fn defer(&self, free: impl FnOnce()) {
         let free = move || {
             // A destructor that panics must not do so in the middle of another thread's lookup. The panic hook has reported it.
-            let _ = catch_unwind(AssertUnwindSafe(free));
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
+                // What was thrown may have a destructor that panics as well.
+                std::mem::forget(panic);
+            }
         };
         // SAFETY: the caller vouches for being called elsewhere and later.
         unsafe { self.0.defer_unchecked(free) };

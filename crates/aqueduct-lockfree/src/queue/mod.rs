@@ -418,7 +418,10 @@ impl<T> Queue<T> {
 /// A stranger's destructor that panics has told the panic hook. It goes no further: whoever pops has an item in hand, which unwinding would drop.
 #[cold]
 fn collect(guard: &Guard) {
-    let _ = catch_unwind(AssertUnwindSafe(|| guard.flush()));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| guard.flush())) {
+        // What was thrown may have a destructor that panics as well.
+        core::mem::forget(panic);
+    }
 }
 
 impl<T> Default for Queue<T> {

@@ -15,7 +15,8 @@
 //! The memory in play is thus bounded by the largest number of ledgers that had receipts out at one time, some 640 bytes each and 512 more for each core.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
 
 use aqueduct_lockfree::ShardedCounter;
 
@@ -61,14 +62,28 @@ struct Fates {
     dropped: [AtomicU64; DropReason::COUNT],
 }
 
+/// The list, if it can be had. Whoever holds its lock does so for some nanoseconds, so after this many looks it is held by a thread that does not exist: this
+/// is a process that was forked at such a moment. It does without, and without the memory of an account or two.
+fn retired() -> Option<MutexGuard<'static, Vec<Account>>> {
+    for _ in 0..10_000 {
+        match RETIRED.try_lock() {
+            Ok(retired) => return Some(retired),
+            // The list is only ever pushed to and taken from, so a poisoned one is still whole.
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
+        }
+    }
+    None
+}
+
 impl Owner {
     pub(super) fn new() -> Self {
-        // The list is only ever pushed to and taken from, so a poisoned one is still whole.
-        let mut retired = RETIRED.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = retired.iter().position(|account| account.snapshot().held() == 0);
-        Owner(match free {
-            Some(index) => {
-                let account = retired.swap_remove(index);
+        let reused = retired().and_then(|mut retired| {
+            let free = retired.iter().position(|account| account.snapshot().held() == 0)?;
+            Some(retired.swap_remove(free))
+        });
+        Owner(match reused {
+            Some(account) => {
                 account.clear();
                 account
             }
@@ -79,7 +94,9 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        RETIRED.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        if let Some(mut retired) = retired() {
+            retired.push(self.0);
+        }
     }
 }
 

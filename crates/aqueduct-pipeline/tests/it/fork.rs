@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, WaitError, Worker};
+use aqueduct_pipeline::{BuildError, LaneConfig, Pipeline, Refused, WaitError, Worker};
 use aqueduct_testkit::holds_in_a_child;
 use aqueduct_wire::Signal;
 
@@ -35,7 +35,8 @@ fn a_child_abandons_the_pipeline_and_builds_anew() {
     assert_eq!(numbers(&exporter.log()), [1], "the parent delivers what it took, and nobody else does");
 }
 
-/// Guards a child that drops a worker of its own right after the pipeline on it: there is no thread to join.
+/// Guards a child that drops an inherited worker right after the pipeline on it, where there is no thread to join, and one that builds on it, where
+/// nothing would ever be sent.
 #[test]
 fn a_child_does_not_wait_for_the_worker() {
     let worker = Arc::new(Worker::start("shared").unwrap());
@@ -48,8 +49,14 @@ fn a_child_does_not_wait_for_the_worker() {
         .unwrap();
     let mut both = Some((built, worker));
     assert!(holds_in_a_child(|| {
-        drop(both.take());
-        true
+        let (built, worker) = both.take().unwrap();
+        let exporter = Scripted::default();
+        let anew = Pipeline::builder(Signal::Traces)
+            .destination(destination("test", &exporter), LaneConfig::default())
+            .worker(Arc::clone(&worker))
+            .build();
+        drop((built, worker));
+        matches!(anew, Err(BuildError::Forked))
     }));
     assert!(both.unwrap().0.shutdown(PATIENCE).unwrap().complete);
 }

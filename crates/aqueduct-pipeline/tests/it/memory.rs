@@ -1,14 +1,18 @@
 //! Where the bytes of batches live, and which threads work on them.
 
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aqueduct_exec::{WorkerPool, WorkerPoolConfig};
+use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{Attempt, Destination, Exporter, LaneConfig, Pipeline, Worker};
 use aqueduct_transport::{Outcome, Request};
 use aqueduct_wire::{Chunk, Merged, Signal};
 
-use crate::scripted::{PATIENCE, Scripted, batches_of, chunk, destination, lane, quick};
+use crate::scripted::{PATIENCE, Scripted, Step, batches_of, chunk, destination, lane, quick, wait_failure};
 
 /// Delivers everything, and does in `prepare` what the test says.
 struct Preparing<F>(F);
@@ -98,6 +102,67 @@ fn a_slow_compression_holds_up_nobody_else() {
     assert_eq!(lane(&slow).in_flight_items, 1);
     release.send(()).unwrap();
     assert!(slow.shutdown(PATIENCE).unwrap().complete);
+}
+
+/// Guards the pause: a batch whose preparation began before the destination asked for one is not sent into it. And the account: what was only prepared
+/// when the deadline came has not been sent, so its fate is not unknown; a preparation that has not begun never does.
+#[test]
+fn preparing_is_not_sending() {
+    let pool = WorkerPoolConfig::default().with_threads(NonZeroUsize::MIN).build().unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let gates = Mutex::new((begun, released));
+    let prepared = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&prepared);
+    let exporter = Scripted::new([Step::Retry(Some(Duration::from_secs(3_600)))]);
+    let gated = Gated(exporter.clone(), move |batch: &Merged| {
+        if batch.len() > 64 * 1024 {
+            count.fetch_add(1, Ordering::Relaxed);
+            let (begun, released) = &*gates.lock().unwrap();
+            begun.send(()).unwrap();
+            // The test may be over.
+            let _ = released.recv();
+        }
+    });
+    let (tell, told) = mpsc::channel();
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(Arc::new(Destination::new("gated", gated, quick())), LaneConfig::default())
+        .offload(pool.spawner())
+        .notices(move |_, _, notice| drop(tell.send(notice.clone())))
+        .build()
+        .unwrap();
+    (0..3).for_each(|_| pipeline.intake().offer(sized(100_000)).unwrap());
+    begins.recv_timeout(PATIENCE).unwrap();
+    // It is sent at once, and answered with a pause of an hour.
+    pipeline.intake().offer(chunk(1)).unwrap();
+    wait_failure(&told);
+    release.send(()).unwrap();
+    // The second preparation begins, so the first is over: nothing of it may be sent now.
+    begins.recv_timeout(PATIENCE).unwrap();
+    assert!(!pipeline.shutdown(Duration::ZERO).unwrap().complete);
+    assert_eq!(exporter.log().attempts, 1);
+    let ledger = lane(&pipeline).ledger;
+    assert_eq!((ledger.dropped(DropReason::UnknownOutcome), ledger.dropped(DropReason::Shutdown)), (0, 4));
+    // With the pipeline its thread has ended, and everything on it.
+    drop(pipeline);
+    release.send(()).unwrap();
+    assert!(pool.shut_down(PATIENCE).drained);
+    assert_eq!(prepared.load(Ordering::Relaxed), 2, "the third was never begun");
+}
+
+/// A scripted exporter that does in `prepare` what the test says.
+struct Gated<F>(Scripted, F);
+
+impl<F: Fn(&Merged) + Send + Sync + 'static> Exporter for Gated<F> {
+    fn prepare(&self, batch: &Merged) -> Request {
+        (self.1)(batch);
+        Request::plain(batch)
+    }
+
+    fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+        self.0.send(request)
+    }
 }
 
 /// Guards the batch from a panic on a worker: the attempt is lost and counted, and the next one delivers.

@@ -7,7 +7,11 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some((signal, request)) = request(data) else { return };
-    let strict = Limits::DEFAULT.with_max_items(3).with_max_attributes(4).with_max_depth(5).with_max_record_bytes(1000);
+    let strict = Limits::DEFAULT
+        .with_max_items(3)
+        .with_max_attributes(4)
+        .with_max_depth(5)
+        .with_max_record_bytes(1000);
     match (validate(signal, request, &Limits::NONE), validate(signal, request, &strict)) {
         (Ok(all), Ok(some)) => assert_eq!(all, some),
         (Ok(all), Err(invalid)) => {
@@ -26,7 +30,8 @@ fuzz_target!(|data: &[u8]| {
     }
     // Two of them are valid if one is, and hold twice as much.
     if let Ok(once) = validate(signal, request, &Limits::NONE) {
-        let twice = validate(signal, &[request, request].concat(), &Limits::NONE).expect("concatenation is a merge");
+        let twice =
+            validate(signal, &[request, request].concat(), &Limits::NONE).expect("concatenation is a merge");
         assert_eq!((twice.items, twice.records), (2 * once.items, 2 * once.records));
     }
 });

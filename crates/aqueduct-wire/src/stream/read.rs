@@ -2,12 +2,15 @@
 
 use super::Records;
 use crate::{Chunk, Invalid, Limits, Signal};
-use bytes::Bytes;
+use bytes::BytesMut;
 use core::fmt;
 use std::io::{self, Read};
 
 /// As much is read at a time: a few records, and a read that is worth its system call.
 const PIECE: usize = 64 * 1024;
+
+/// With less room than this left a new buffer is taken.
+const LEAST: usize = 8 * 1024;
 
 /// Reads the body of a request and returns its records as validated chunks, as soon as they are whole.
 ///
@@ -15,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 ///
 /// # Allocation
 ///
-/// A buffer of 64 KiB for each piece read, which the chunks are slices of.
+/// A buffer for each 56 to 64 KiB read, which the chunks are slices of, and what [`Records`] allocates.
 ///
 /// # Examples
 ///
@@ -33,12 +36,14 @@ const PIECE: usize = 64 * 1024;
 pub struct ReadRecords<R> {
     source: R,
     records: Option<Records>,
+    /// Zeroed room to read into.
+    room: BytesMut,
 }
 
 impl<R: Read> ReadRecords<R> {
     /// Reads from `source` up to its end.
     pub fn new(signal: Signal, source: R, limits: Limits) -> ReadRecords<R> {
-        ReadRecords { source, records: Some(Records::new(signal, limits)) }
+        ReadRecords { source, records: Some(Records::new(signal, limits)), room: BytesMut::new() }
     }
 
     fn step(&mut self) -> Result<Option<Chunk>, ReadError> {
@@ -47,8 +52,10 @@ impl<R: Read> ReadRecords<R> {
             if let Some(chunk) = records.next_chunk().map_err(ReadError::Invalid)? {
                 return Ok(Some(chunk));
             }
-            let mut piece = vec![0; PIECE];
-            let read = match self.source.read(&mut piece) {
+            if self.room.len() < LEAST {
+                self.room = BytesMut::zeroed(PIECE);
+            }
+            let read = match self.source.read(&mut self.room) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(ReadError::Io(error)),
@@ -57,8 +64,8 @@ impl<R: Read> ReadRecords<R> {
                 let ended = self.records.take().map(Records::finish);
                 return ended.transpose().map(|_| None).map_err(ReadError::Invalid);
             }
-            piece.truncate(read);
-            records.push(Bytes::from(piece));
+            // A reader that claims to have read more than there was room for is not believed.
+            records.push(self.room.split_to(read.min(self.room.len())).freeze());
         }
     }
 }

@@ -103,16 +103,73 @@ fn a_length_beyond_all_memory_is_waited_for_in_vain() {
     assert_eq!((invalid.kind(), invalid.offset()), (InvalidKind::Truncated, 13));
 }
 
-/// Guards the limits of the body as a whole: they count through all chunks, and the place of an error is that in the body.
+/// Guards the limits of the body as a whole: they count through all chunks, and the place and the numbers of an error are those of the whole, wherever
+/// the pieces end.
 #[test]
 fn limits_and_places_are_those_of_the_whole() {
     let record = b"\x0a\x0a\x12\x08\x12\x06\x1a\x04INFO";
-    let pieces = [&record[..]; 3];
-    let invalid = stream(Signal::Logs, Limits::default().with_max_items(2), &pieces).unwrap_err();
-    assert_eq!((invalid.kind(), invalid.offset()), (InvalidKind::Items, 2 * record.len() + 6));
-    let invalid = stream(Signal::Logs, Limits::default().with_max_bytes(30), &pieces).unwrap_err();
-    assert_eq!(invalid.kind(), InvalidKind::Bytes);
-    assert_eq!(stream(Signal::Logs, Limits::default().with_max_bytes(36), &pieces).unwrap().1.items, 3);
+    let body = record.repeat(3);
+    for size in 1..=body.len() {
+        let pieces: Vec<&[u8]> = body.chunks(size).collect();
+        for limits in [Limits::default().with_max_items(2), Limits::default().with_max_items(1)] {
+            let invalid = stream(Signal::Logs, limits, &pieces).expect_err("too many");
+            assert_eq!(invalid, validate(Signal::Logs, &body, &limits).expect_err("too many"), "{size}");
+        }
+        let invalid =
+            stream(Signal::Logs, Limits::default().with_max_bytes(30), &pieces).expect_err("too long");
+        let limit = invalid.limit().map(|limit| (limit.limit, limit.found));
+        assert_eq!((invalid.kind(), invalid.offset(), limit), (InvalidKind::Bytes, 24, Some((30, 36))));
+        assert_eq!(
+            stream(Signal::Logs, Limits::default().with_max_bytes(36), &pieces).expect("fits").1.items,
+            3
+        );
+    }
+}
+
+/// Guards memory: what goes beyond the length of the whole is refused when it is announced, not when it has been gathered; and a record across pieces
+/// ends in a buffer of its size.
+#[test]
+fn nothing_is_gathered_beyond_the_limits() {
+    let limits = Limits::default().with_max_bytes(100_000);
+    let mut records = Records::new(Signal::Logs, limits);
+    records.push(Bytes::from_static(b"\x0a\x80\x80\x40"));
+    let invalid = records.next_chunk().expect_err("1 MiB is announced");
+    assert_eq!((invalid.kind(), records.held()), (InvalidKind::Bytes, 0));
+
+    let content = vec![0x08; 3 << 20];
+    let head = [&b"\x0a\x80\x80\xc0\x01"[..], &content].concat();
+    let mut records = Records::new(Signal::Logs, Limits::NONE);
+    for piece in head.chunks(100_000) {
+        records.push(Bytes::copy_from_slice(piece));
+        if let Err(invalid) = records.next_chunk() {
+            // Fields 1 of a record that are no resource: what was gathered is refused as a whole, at its end.
+            assert_eq!(invalid.kind(), InvalidKind::WireType);
+            return;
+        }
+        assert!(records.held() <= head.len());
+    }
+    panic!("the record is not valid");
+}
+
+/// Guards what is good from an error behind it in the same piece: what comes out does not depend on where the pieces end.
+#[test]
+fn whole_records_before_a_broken_head_come_out() {
+    let body = [&b"\x0a\x0a\x12\x08\x12\x06\x1a\x04INFO".repeat(2)[..], b"\x07"].concat();
+    for size in 1..=body.len() {
+        let mut records = Records::new(Signal::Logs, Limits::NONE);
+        let mut items = 0;
+        let failure = body.chunks(size).find_map(|piece| {
+            records.push(Bytes::copy_from_slice(piece));
+            loop {
+                match records.next_chunk() {
+                    Ok(Some(chunk)) => items += chunk.items(),
+                    Ok(None) => return None,
+                    Err(invalid) => return Some(invalid),
+                }
+            }
+        });
+        assert_eq!((failure.map(|invalid| invalid.offset()), items), (Some(24), 2), "{size}");
+    }
 }
 
 /// Guards the end: within a record, within its head, and after an error, which stays one.
