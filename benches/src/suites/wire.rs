@@ -1,5 +1,7 @@
 //! `aqueduct-wire`: looking at requests and merging them.
 
+mod operations;
+
 use aqueduct_wire::{Chunk, Limits, Merger, Signal, scan, validate};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -13,11 +15,12 @@ use crate::{Failure, payload};
 const DECODE: &str = "prost decode and drop";
 const COPY: &str = "memcpy";
 
-/// Scan, validate, merge.
+/// Scan, validate, merge, and operations on whole requests.
 pub(super) const SUITE: Suite = Suite {
     name: "wire",
-    about: "`scan` counts, `validate` checks every field, `Merger` concatenates; nanoseconds per item. prost's decode and drop is \
-            what reading a request costs with an object tree, a copy of the bytes is the least that touching them can cost.",
+    about: "`scan` counts, `validate` checks every field, `Merger` concatenates; `split`, `filter`, `fold`, `group_by` and `edit` make \
+            requests of a request; nanoseconds per item. prost's decode and drop is what reading a request costs with an object \
+            tree, a copy of the bytes is the least that touching them can cost.",
     rows: &[
         Declared::lower("scan, 1 span", "ns/span").against(DECODE).bar("ratio<=0.1"),
         Declared::lower("scan, 10 spans", "ns/span").against(DECODE).bar("ratio<=0.1"),
@@ -32,6 +35,13 @@ pub(super) const SUITE: Suite = Suite {
         Declared::lower("validate, 100 log records", "ns/record").against(DECODE).bar("ratio<=0.25"),
         Declared::lower("merge 8192 spans, 1 a request", "ns/span").against(COPY).bar("ratio<=2"),
         Declared::lower("merge 8192 spans, 512 a request", "ns/span").against(COPY).bar("ratio<=1"),
+        operations::SPLIT,
+        operations::FILTER,
+        operations::GROUP,
+        operations::FOLD,
+        operations::EDIT_8,
+        operations::EDIT_512,
+        operations::EDIT_ITEMS,
     ],
     measure,
 };
@@ -71,7 +81,8 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     run.compare("validate, 100 log records", 100, check, || ExportLogsServiceRequest::decode(body.clone()))?;
 
     merge(run, "merge 8192 spans, 1 a request", 1)?;
-    merge(run, "merge 8192 spans, 512 a request", 512)
+    merge(run, "merge 8192 spans, 512 a request", 512)?;
+    operations::measure(run)
 }
 
 /// Merges a batch against copying it into one buffer that already has the room.

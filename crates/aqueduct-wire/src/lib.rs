@@ -55,6 +55,11 @@
 //! - [`Merger`] makes one [`Merged`] request of many chunks: small ones are copied into slabs, large ones
 //!   kept by reference. A merged request is a list of pieces that are sent one after the other, and cloning
 //!   it for a retry costs a reference count.
+//! - [`split`], [`filter`], [`fold`], [`group_by`] and [`edit`] make requests of a request: what they do not
+//!   touch stays as it is encoded, in large stretches as slices of the same memory, and only the envelopes
+//!   around what they touch are written anew. An envelope is everything of a message but the messages on the
+//!   way to the items. Together the results hold exactly the items of the request, as far as none is asked to
+//!   be left out.
 //! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
 //!   data: export responses with partial success, `google.rpc.Status` with `RetryInfo`, health checks.
 //!   Neither does I/O.
@@ -67,11 +72,14 @@
 //! - **Verdict**: what [`validate`] accepts, prost's decoder of opentelemetry-proto accepts; what it
 //!   refuses, prost refuses too, or it breaks one of the stricter rules that [`validate`] lists. Tests
 //!   compare the two on generated and on broken requests.
-//! - **Bytes**: nothing is changed. Unknown fields, the order of fields and odd but legal encodings pass
-//!   through as they came.
-//! - **Order**: a merged request holds its chunks in the order in which they were pushed.
+//! - **Bytes**: nothing is changed that an operation is not asked to change. Unknown fields and odd but legal
+//!   encodings pass through as they came. The order of fields does too, except that an envelope which is
+//!   repeated or shared has its fields before the messages in it.
+//! - **Order**: a merged request holds its chunks in the order in which they were pushed; what the operations
+//!   say of the order of items is with each.
 //! - **Allocation**: none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
-//!   copied in [`Merger`].
+//!   copied in [`Merger`]; in the operations one buffer for what is copied and the lists that each of them
+//!   documents.
 //! - **Overload**: no input makes this crate panic, recurse more than a dozen levels in the validator, or
 //!   allocate more than a small multiple of the input. Depth and items are bounded by [`Limits`] and
 //!   [`MESSAGE_DEPTH`].
@@ -79,7 +87,7 @@
 //!
 //! # Limitations
 //!
-//! - Nothing looks into the items yet: no views, splitting, filtering or editing.
+//! - Nothing reads the items yet but for their ids and the keys of their attributes: there are no views.
 //! - Profiles are not known; their protocol is still under development.
 //! - Ids of zeros, which the protocol calls invalid, are let pass: they harm nobody else's data.
 //! - Counts are of what decoders keep: of a metric that holds two kinds of data, only the last one counts.
@@ -104,19 +112,27 @@
 
 mod chunk;
 mod cursor;
+pub mod edit;
 mod error;
+mod fields;
+mod filter;
+mod fold;
+mod group;
 pub mod grpc;
 #[cfg(feature = "prost")]
 pub mod interop;
+mod item;
 #[cfg(feature = "json")]
 pub mod json;
 mod limits;
 mod merge;
 mod path;
+mod rope;
 pub mod rpc;
 mod scan;
 mod schema;
 mod signal;
+mod split;
 pub mod stream;
 mod utf8;
 mod validate;
@@ -124,8 +140,13 @@ mod validate;
 pub use chunk::Chunk;
 pub use cursor::MESSAGE_DEPTH;
 pub use error::{Exceeded, Invalid, InvalidKind};
+pub use filter::{Filtered, filter};
+pub use fold::{fold, fold_scopes};
+pub use group::{Groups, group_by};
+pub use item::Item;
 pub use limits::Limits;
 pub use merge::{Merged, Merger};
 pub use scan::scan;
 pub use signal::{Signal, UnknownSignal};
+pub use split::{Split, TooLarge, split};
 pub use validate::{Summary, validate};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Below this many bytes a chunk is copied: a small slice would pin the whole read buffer that it came
 /// in, and cost an entry in the list of pieces and a frame of its own when it is sent.
-const COPY_BELOW: usize = 16 * 1024;
+pub(crate) const COPY_BELOW: usize = 16 * 1024;
 
 /// Copied chunks share buffers of this size. Below the size from which allocators go to the kernel
 /// for each allocation (128 KiB with glibc), and large enough to make a full HTTP/2 frame of 16 KiB.
@@ -225,6 +225,17 @@ impl Merged {
         Merged { signal, items, len, held: len, pieces }
     }
 
+    /// A request in pieces, none of them empty, of `len` bytes in all.
+    pub(crate) fn of_pieces(
+        signal: Signal,
+        items: u64,
+        len: usize,
+        held: usize,
+        pieces: Vec<Bytes>,
+    ) -> Merged {
+        Merged { signal, items, len, held, pieces: pieces.into() }
+    }
+
     /// What the items are.
     #[must_use]
     pub fn signal(&self) -> Signal {
@@ -273,6 +284,13 @@ impl Merged {
                 all.freeze()
             }
         }
+    }
+}
+
+/// The request in one piece, as [`Merged::to_bytes`].
+impl From<Merged> for Chunk {
+    fn from(merged: Merged) -> Chunk {
+        Chunk::from_valid(merged.signal, merged.items, merged.to_bytes())
     }
 }
 

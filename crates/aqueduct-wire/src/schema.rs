@@ -4,8 +4,13 @@
 //! `resource.v1` and `common.v1`. The validator, the paths in errors and the JSON door all read these
 //! tables.
 
+mod levels;
 mod messages;
 
+pub(crate) use levels::{
+    BOOL, DESCRIBED_BY, DOUBLE, INT, KEY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, STRING, VALUE, ids,
+    item_attributes,
+};
 pub(crate) use messages::{KEY_VALUE, request};
 
 use crate::cursor::{FIXED32, FIXED64, LEN, VARINT};

@@ -1,7 +1,11 @@
 //! Tests of the crate as its users see it, with prost and opentelemetry-proto as the oracle.
 
 mod allocation;
+mod edit;
+mod filter;
+mod fold;
 mod generate;
+mod group;
 #[cfg(feature = "prost")]
 mod interop;
 #[cfg(feature = "json")]
@@ -10,7 +14,10 @@ mod json;
 mod json_lines;
 mod limits;
 mod merge;
+mod odd;
+mod operations;
 mod oracle;
 mod signal;
+mod split;
 mod stream;
 mod validate;

@@ -5,6 +5,7 @@ use aqueduct_wire::{Signal, Summary};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, metric::Data};
 use prost::{DecodeError, Message};
 
@@ -107,6 +108,187 @@ impl Request {
             }
         }
     }
+}
+
+/// What the operations do, on structs.
+impl Request {
+    /// Leaves out the items that `keep`, given their bytes, says no to, and the messages that lose their last
+    /// child.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        match self {
+            Request::Traces(request) => retain(&mut request.resource_spans, |record| {
+                retain(&mut record.scope_spans, |scope| {
+                    retain(&mut scope.spans, |span| Left::kept(keep(&span.encode_to_vec())))
+                })
+            }),
+            Request::Logs(request) => retain(&mut request.resource_logs, |record| {
+                retain(&mut record.scope_logs, |scope| {
+                    retain(&mut scope.log_records, |record| Left::kept(keep(&record.encode_to_vec())))
+                })
+            }),
+            Request::Metrics(request) => retain(&mut request.resource_metrics, |record| {
+                retain(&mut record.scope_metrics, |scope| {
+                    retain(&mut scope.metrics, |metric| match &mut metric.data {
+                        None => Left::Untouched,
+                        Some(Data::Gauge(data)) => {
+                            retain(&mut data.data_points, |p| Left::kept(keep(&p.encode_to_vec())))
+                        }
+                        Some(Data::Sum(data)) => {
+                            retain(&mut data.data_points, |p| Left::kept(keep(&p.encode_to_vec())))
+                        }
+                        Some(Data::Histogram(data)) => {
+                            retain(&mut data.data_points, |p| Left::kept(keep(&p.encode_to_vec())))
+                        }
+                        Some(Data::ExponentialHistogram(data)) => {
+                            retain(&mut data.data_points, |p| Left::kept(keep(&p.encode_to_vec())))
+                        }
+                        Some(Data::Summary(data)) => {
+                            retain(&mut data.data_points, |p| Left::kept(keep(&p.encode_to_vec())))
+                        }
+                    })
+                })
+            }),
+        };
+    }
+
+    /// Joins records whose other fields are equal, and then in each of them scopes.
+    pub(crate) fn fold(&mut self, scopes: bool) {
+        match self {
+            Request::Traces(request) => {
+                join(&mut request.resource_spans, |record| &mut record.scope_spans);
+                request.resource_spans.iter_mut().filter(|_| scopes).for_each(|record| {
+                    join(&mut record.scope_spans, |scope| &mut scope.spans);
+                });
+            }
+            Request::Logs(request) => {
+                join(&mut request.resource_logs, |record| &mut record.scope_logs);
+                request.resource_logs.iter_mut().filter(|_| scopes).for_each(|record| {
+                    join(&mut record.scope_logs, |scope| &mut scope.log_records);
+                });
+            }
+            Request::Metrics(request) => {
+                join(&mut request.resource_metrics, |record| &mut record.scope_metrics);
+                request.resource_metrics.iter_mut().filter(|_| scopes).for_each(|record| {
+                    join(&mut record.scope_metrics, |scope| &mut scope.metrics);
+                });
+            }
+        }
+    }
+}
+
+impl Request {
+    /// The attributes of every resource, scope or item; those of a resource or scope that is absent are gone
+    /// if they stay empty.
+    pub(crate) fn edit(&mut self, of: Of, change: impl Fn(&mut Vec<KeyValue>)) {
+        macro_rules! records {
+            ($records:expr, $scopes:ident, $scope:ident => $items:expr) => {
+                for record in &mut $records {
+                    if of == Of::Resources {
+                        described(&mut record.resource, |resource| &mut resource.attributes, &change);
+                    }
+                    for $scope in &mut record.$scopes {
+                        match of {
+                            Of::Resources => {}
+                            Of::Scopes => {
+                                described(&mut $scope.scope, |scope| &mut scope.attributes, &change)
+                            }
+                            Of::Items => $items,
+                        }
+                    }
+                }
+            };
+        }
+        match self {
+            Request::Traces(request) => {
+                records!(request.resource_spans, scope_spans, scope => scope.spans.iter_mut().for_each(|span| change(&mut span.attributes)))
+            }
+            Request::Logs(request) => {
+                records!(request.resource_logs, scope_logs, scope => {
+                    scope.log_records.iter_mut().for_each(|record| change(&mut record.attributes));
+                })
+            }
+            Request::Metrics(request) => {
+                records!(request.resource_metrics, scope_metrics, scope => {
+                    for metric in &mut scope.metrics {
+                        match &mut metric.data {
+                            None => {}
+                            Some(Data::Gauge(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
+                            Some(Data::Sum(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
+                            Some(Data::Histogram(data)) => {
+                                data.data_points.iter_mut().for_each(|point| change(&mut point.attributes))
+                            }
+                            Some(Data::ExponentialHistogram(data)) => {
+                                data.data_points.iter_mut().for_each(|point| change(&mut point.attributes))
+                            }
+                            Some(Data::Summary(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
+                        }
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// What has attributes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Of {
+    Resources,
+    Scopes,
+    Items,
+}
+
+fn described<T: Default>(
+    message: &mut Option<T>,
+    attributes: impl Fn(&mut T) -> &mut Vec<KeyValue>,
+    change: impl Fn(&mut Vec<KeyValue>),
+) {
+    let mut changed = message.as_mut().map_or(Vec::new(), |message| attributes(message).clone());
+    change(&mut changed);
+    if message.is_some() || !changed.is_empty() {
+        *attributes(message.get_or_insert_default()) = changed;
+    }
+}
+
+/// What is left of a message.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    Untouched,
+    Some,
+    Nothing,
+}
+
+impl Left {
+    fn kept(kept: bool) -> Left {
+        if kept { Left::Untouched } else { Left::Nothing }
+    }
+}
+
+fn retain<T>(list: &mut Vec<T>, mut part: impl FnMut(&mut T) -> Left) -> Left {
+    let mut left = Left::Untouched;
+    list.retain_mut(|item| {
+        let part = part(item);
+        if part != Left::Untouched {
+            left = Left::Some;
+        }
+        part != Left::Nothing
+    });
+    if left == Left::Some && list.is_empty() { Left::Nothing } else { left }
+}
+
+fn join<T: Message + Clone + PartialEq, C>(list: &mut Vec<T>, children: impl Fn(&mut T) -> &mut Vec<C>) {
+    let mut joined: Vec<(T, T)> = Vec::new();
+    for mut item in list.drain(..) {
+        let mut mine = std::mem::take(children(&mut item));
+        match joined.iter_mut().find(|(header, _)| *header == item) {
+            Some((_, whole)) => children(whole).append(&mut mine),
+            None => {
+                let header = item.clone();
+                *children(&mut item) = mine;
+                joined.push((header, item));
+            }
+        }
+    }
+    list.extend(joined.into_iter().map(|(_, whole)| whole));
 }
 
 fn summary(records: usize, items: impl Iterator<Item = usize>) -> Summary {
