@@ -1,6 +1,9 @@
 //! `aqueduct-wire`: looking at requests and merging them.
 
+mod encode;
 mod operations;
+mod sdk;
+mod sdk_log;
 
 use aqueduct_wire::{Chunk, Limits, Merger, Signal, scan, validate};
 use bytes::Bytes;
@@ -15,7 +18,7 @@ use crate::{Failure, payload};
 const DECODE: &str = "prost decode and drop";
 const COPY: &str = "memcpy";
 
-/// Scan, validate, merge, and operations on whole requests.
+/// Scan, validate, merge, encode, and operations on whole requests.
 pub(super) const SUITE: Suite = Suite {
     name: "wire",
     about: "`scan` counts, `validate` checks every field, `Merger` concatenates; `split`, `filter`, `fold`, `group_by` and `edit` make \
@@ -42,6 +45,8 @@ pub(super) const SUITE: Suite = Suite {
         operations::EDIT_8,
         operations::EDIT_512,
         operations::EDIT_ITEMS,
+        encode::SPANDATA,
+        encode::LOG_RECORDS,
     ],
     measure,
 };
@@ -82,7 +87,8 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
 
     merge(run, "merge 8192 spans, 1 a request", 1)?;
     merge(run, "merge 8192 spans, 512 a request", 512)?;
-    operations::measure(run)
+    operations::measure(run)?;
+    encode::measure(run)
 }
 
 /// Merges a batch against copying it into one buffer that already has the room.

@@ -60,6 +60,8 @@
 //!   around what they touch are written anew. An envelope is everything of a message but the messages on the
 //!   way to the items. Together the results hold exactly the items of the request, as far as none is asked to
 //!   be left out.
+//! - [`encode`] writes spans, log records and metrics that are lent to it straight to bytes; its `ChunkBuilder` seals them into
+//!   chunks.
 //! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
 //!   data: export responses with partial success, `google.rpc.Status` with `RetryInfo`, health checks.
 //!   Neither does I/O.
@@ -79,7 +81,7 @@
 //!   say of the order of items is with each.
 //! - **Allocation**: none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
 //!   copied in [`Merger`]; in the operations one buffer for what is copied and the lists that each of them
-//!   documents.
+//!   documents; none for an item in [`encode`], once its buffers have grown.
 //! - **Overload**: no input makes this crate panic, recurse more than a dozen levels in the validator, or
 //!   allocate more than a small multiple of the input. Depth and items are bounded by [`Limits`] and
 //!   [`MESSAGE_DEPTH`].
@@ -106,13 +108,14 @@
 //! | feature | default | what it brings |
 //! |---|---|---|
 //! | `json` | no | the module `json`, on serde_json |
-//! | `pool` | no | `Merger::with_pool`: slabs from a `BufferPool` of aqueduct-pool |
+//! | `pool` | no | `Merger::with_pool` and `ChunkBuilder::with_pool`: memory from a `BufferPool` of aqueduct-pool |
 //! | `stream` | no | `stream::StreamRecords`, on futures-core |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
 
 mod chunk;
 mod cursor;
 pub mod edit;
+pub mod encode;
 mod error;
 mod fields;
 mod filter;

@@ -1,6 +1,6 @@
 //! Batching as concatenation: by reference where that is cheap, by copy where it is cheaper.
 
-mod slab;
+pub(crate) mod slab;
 
 use crate::{Chunk, Signal};
 #[cfg(feature = "pool")]

@@ -6,6 +6,7 @@
 
 mod levels;
 mod messages;
+pub(crate) mod tags;
 
 pub(crate) use levels::{
     BOOL, DESCRIBED_BY, DOUBLE, INT, KEY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, STRING, VALUE, ids,

@@ -10,7 +10,7 @@ const POOL_FROM: usize = 1024;
 
 /// Where slabs come from.
 #[derive(Default)]
-pub(super) struct Source {
+pub(crate) struct Source {
     #[cfg(feature = "pool")]
     pool: Option<BufferPool>,
 }
@@ -24,7 +24,7 @@ impl From<BufferPool> for Source {
 
 impl Source {
     /// An empty slab that holds at least `size` bytes.
-    pub(super) fn slab(&self, size: usize) -> Slab {
+    pub(crate) fn slab(&self, size: usize) -> Slab {
         #[cfg(feature = "pool")]
         if let Some(pool) = self.pool.as_ref().filter(|_| size >= POOL_FROM) {
             return Slab::Pooled(pool.take(size));
@@ -34,7 +34,7 @@ impl Source {
 }
 
 /// A buffer that is filled once and never grows.
-pub(super) enum Slab {
+pub(crate) enum Slab {
     Owned(BytesMut),
     #[cfg(feature = "pool")]
     Pooled(PooledBuf),
@@ -48,7 +48,16 @@ impl Default for Slab {
 }
 
 impl Slab {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Slab::Owned(buffer) => buffer,
+            #[cfg(feature = "pool")]
+            Slab::Pooled(buffer) => buffer,
+        }
+    }
+
+    /// To change what is there already.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Slab::Owned(buffer) => buffer,
             #[cfg(feature = "pool")]
@@ -57,12 +66,12 @@ impl Slab {
     }
 
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes().len()
     }
 
     #[inline]
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         match self {
             Slab::Owned(buffer) => buffer.capacity(),
             #[cfg(feature = "pool")]
@@ -71,13 +80,13 @@ impl Slab {
     }
 
     #[inline]
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.capacity() - self.len()
     }
 
     /// Appends bytes, for which there must be room: a slab that grew would not be the size that was counted.
     #[inline]
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.room());
         match self {
             Slab::Owned(buffer) => buffer.extend_from_slice(bytes),
@@ -86,7 +95,7 @@ impl Slab {
         }
     }
 
-    pub(super) fn freeze(self) -> Bytes {
+    pub(crate) fn freeze(self) -> Bytes {
         match self {
             Slab::Owned(buffer) => buffer.freeze(),
             #[cfg(feature = "pool")]

@@ -36,14 +36,16 @@ pub(crate) fn request(signal: Signal) -> &'static Message {
     }
 }
 
-static TRACES_REQUEST: Message = Message::new(Role::Plain, &[messages(1, "resource_spans", &RESOURCE_SPANS)]);
-static METRICS_REQUEST: Message =
+pub(super) static TRACES_REQUEST: Message =
+    Message::new(Role::Plain, &[messages(1, "resource_spans", &RESOURCE_SPANS)]);
+pub(super) static METRICS_REQUEST: Message =
     Message::new(Role::Plain, &[messages(1, "resource_metrics", &RESOURCE_METRICS)]);
-static LOGS_REQUEST: Message = Message::new(Role::Plain, &[messages(1, "resource_logs", &RESOURCE_LOGS)]);
+pub(super) static LOGS_REQUEST: Message =
+    Message::new(Role::Plain, &[messages(1, "resource_logs", &RESOURCE_LOGS)]);
 
 // common.v1 and resource.v1
 
-static ANY_VALUE: Message = Message::new(
+pub(super) static ANY_VALUE: Message = Message::new(
     Role::AnyValue,
     &[
         either(1, "string_value", String),
@@ -57,9 +59,9 @@ static ANY_VALUE: Message = Message::new(
     ],
 );
 
-static ARRAY_VALUE: Message = Message::new(Role::Plain, &[messages(1, "values", &ANY_VALUE)]);
+pub(super) static ARRAY_VALUE: Message = Message::new(Role::Plain, &[messages(1, "values", &ANY_VALUE)]);
 
-static KEY_VALUE_LIST: Message =
+pub(super) static KEY_VALUE_LIST: Message =
     Message::new(Role::Plain, &[messages(1, "values", &KEY_VALUE)]).with_attributes(1);
 
 pub(crate) static KEY_VALUE: Message = Message::new(
@@ -67,7 +69,7 @@ pub(crate) static KEY_VALUE: Message = Message::new(
     &[one(1, "key", String), message(2, "value", &ANY_VALUE), one(3, "key_strindex", Int32)],
 );
 
-static SCOPE: Message = Message::new(
+pub(super) static SCOPE: Message = Message::new(
     Role::Plain,
     &[
         one(1, "name", String),
@@ -78,7 +80,7 @@ static SCOPE: Message = Message::new(
 )
 .with_attributes(3);
 
-static ENTITY_REF: Message = Message::new(
+pub(super) static ENTITY_REF: Message = Message::new(
     Role::Plain,
     &[
         one(1, "schema_url", String),
@@ -88,7 +90,7 @@ static ENTITY_REF: Message = Message::new(
     ],
 );
 
-static RESOURCE: Message = Message::new(
+pub(super) static RESOURCE: Message = Message::new(
     Role::Plain,
     &[
         messages(1, "attributes", &KEY_VALUE),
@@ -100,7 +102,7 @@ static RESOURCE: Message = Message::new(
 
 // trace.v1
 
-static RESOURCE_SPANS: Message = Message::new(
+pub(super) static RESOURCE_SPANS: Message = Message::new(
     Role::Record,
     &[
         message(1, "resource", &RESOURCE),
@@ -109,12 +111,12 @@ static RESOURCE_SPANS: Message = Message::new(
     ],
 );
 
-static SCOPE_SPANS: Message = Message::new(
+pub(super) static SCOPE_SPANS: Message = Message::new(
     Role::Plain,
     &[message(1, "scope", &SCOPE), messages(2, "spans", &SPAN), one(3, "schema_url", String)],
 );
 
-static SPAN: Message = Message::new(
+pub(super) static SPAN: Message = Message::new(
     Role::Span,
     &[
         one(1, "trace_id", TraceId),
@@ -137,7 +139,7 @@ static SPAN: Message = Message::new(
 )
 .with_attributes(9);
 
-static EVENT: Message = Message::new(
+pub(super) static EVENT: Message = Message::new(
     Role::Plain,
     &[
         one(1, "time_unix_nano", Fixed64),
@@ -148,7 +150,7 @@ static EVENT: Message = Message::new(
 )
 .with_attributes(3);
 
-static LINK: Message = Message::new(
+pub(super) static LINK: Message = Message::new(
     Role::Plain,
     &[
         one(1, "trace_id", TraceIdOrNone),
@@ -161,11 +163,12 @@ static LINK: Message = Message::new(
 )
 .with_attributes(4);
 
-static STATUS: Message = Message::new(Role::Plain, &[one(2, "message", String), one(3, "code", Enum)]);
+pub(super) static STATUS: Message =
+    Message::new(Role::Plain, &[one(2, "message", String), one(3, "code", Enum)]);
 
 // logs.v1
 
-static RESOURCE_LOGS: Message = Message::new(
+pub(super) static RESOURCE_LOGS: Message = Message::new(
     Role::Record,
     &[
         message(1, "resource", &RESOURCE),
@@ -174,12 +177,12 @@ static RESOURCE_LOGS: Message = Message::new(
     ],
 );
 
-static SCOPE_LOGS: Message = Message::new(
+pub(super) static SCOPE_LOGS: Message = Message::new(
     Role::Plain,
     &[message(1, "scope", &SCOPE), messages(2, "log_records", &LOG_RECORD), one(3, "schema_url", String)],
 );
 
-static LOG_RECORD: Message = Message::new(
+pub(super) static LOG_RECORD: Message = Message::new(
     Role::Item,
     &[
         one(1, "time_unix_nano", Fixed64),
@@ -199,7 +202,7 @@ static LOG_RECORD: Message = Message::new(
 
 // metrics.v1
 
-static RESOURCE_METRICS: Message = Message::new(
+pub(super) static RESOURCE_METRICS: Message = Message::new(
     Role::Record,
     &[
         message(1, "resource", &RESOURCE),
@@ -208,12 +211,12 @@ static RESOURCE_METRICS: Message = Message::new(
     ],
 );
 
-static SCOPE_METRICS: Message = Message::new(
+pub(super) static SCOPE_METRICS: Message = Message::new(
     Role::Plain,
     &[message(1, "scope", &SCOPE), messages(2, "metrics", &METRIC), one(3, "schema_url", String)],
 );
 
-static METRIC: Message = Message::new(
+pub(super) static METRIC: Message = Message::new(
     Role::Metric,
     &[
         one(1, "name", String),
@@ -229,9 +232,10 @@ static METRIC: Message = Message::new(
 )
 .with_attributes(12);
 
-static GAUGE: Message = Message::new(Role::Plain, &[messages(1, "data_points", &NUMBER_DATA_POINT)]);
+pub(super) static GAUGE: Message =
+    Message::new(Role::Plain, &[messages(1, "data_points", &NUMBER_DATA_POINT)]);
 
-static SUM: Message = Message::new(
+pub(super) static SUM: Message = Message::new(
     Role::Plain,
     &[
         messages(1, "data_points", &NUMBER_DATA_POINT),
@@ -240,19 +244,20 @@ static SUM: Message = Message::new(
     ],
 );
 
-static HISTOGRAM: Message = Message::new(
+pub(super) static HISTOGRAM: Message = Message::new(
     Role::Plain,
     &[messages(1, "data_points", &HISTOGRAM_DATA_POINT), one(2, "aggregation_temporality", Enum)],
 );
 
-static EXPONENTIAL_HISTOGRAM: Message = Message::new(
+pub(super) static EXPONENTIAL_HISTOGRAM: Message = Message::new(
     Role::Plain,
     &[messages(1, "data_points", &EXPONENTIAL_HISTOGRAM_DATA_POINT), one(2, "aggregation_temporality", Enum)],
 );
 
-static SUMMARY: Message = Message::new(Role::Plain, &[messages(1, "data_points", &SUMMARY_DATA_POINT)]);
+pub(super) static SUMMARY: Message =
+    Message::new(Role::Plain, &[messages(1, "data_points", &SUMMARY_DATA_POINT)]);
 
-static NUMBER_DATA_POINT: Message = Message::new(
+pub(super) static NUMBER_DATA_POINT: Message = Message::new(
     Role::Item,
     &[
         one(2, "start_time_unix_nano", Fixed64),
@@ -266,7 +271,7 @@ static NUMBER_DATA_POINT: Message = Message::new(
 )
 .with_attributes(7);
 
-static HISTOGRAM_DATA_POINT: Message = Message::new(
+pub(super) static HISTOGRAM_DATA_POINT: Message = Message::new(
     Role::Item,
     &[
         one(2, "start_time_unix_nano", Fixed64),
@@ -284,7 +289,7 @@ static HISTOGRAM_DATA_POINT: Message = Message::new(
 )
 .with_attributes(9);
 
-static EXPONENTIAL_HISTOGRAM_DATA_POINT: Message = Message::new(
+pub(super) static EXPONENTIAL_HISTOGRAM_DATA_POINT: Message = Message::new(
     Role::Item,
     &[
         messages(1, "attributes", &KEY_VALUE),
@@ -305,10 +310,10 @@ static EXPONENTIAL_HISTOGRAM_DATA_POINT: Message = Message::new(
 )
 .with_attributes(1);
 
-static BUCKETS: Message =
+pub(super) static BUCKETS: Message =
     Message::new(Role::Plain, &[one(1, "offset", Sint32), list(2, "bucket_counts", Uint64)]);
 
-static SUMMARY_DATA_POINT: Message = Message::new(
+pub(super) static SUMMARY_DATA_POINT: Message = Message::new(
     Role::Item,
     &[
         one(2, "start_time_unix_nano", Fixed64),
@@ -322,10 +327,10 @@ static SUMMARY_DATA_POINT: Message = Message::new(
 )
 .with_attributes(7);
 
-static VALUE_AT_QUANTILE: Message =
+pub(super) static VALUE_AT_QUANTILE: Message =
     Message::new(Role::Plain, &[one(1, "quantile", Double), one(2, "value", Double)]);
 
-static EXEMPLAR: Message = Message::new(
+pub(super) static EXEMPLAR: Message = Message::new(
     Role::Plain,
     &[
         one(2, "time_unix_nano", Fixed64),

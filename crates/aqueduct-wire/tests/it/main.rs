@@ -2,6 +2,7 @@
 
 mod allocation;
 mod edit;
+mod encode;
 mod filter;
 mod fold;
 mod generate;
