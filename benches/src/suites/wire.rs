@@ -1,9 +1,11 @@
 //! `aqueduct-wire`: looking at requests and merging them.
 
 mod encode;
+mod json;
 mod operations;
 mod sdk;
 mod sdk_log;
+mod views;
 
 use aqueduct_wire::{Chunk, Limits, Merger, Signal, scan, validate};
 use bytes::Bytes;
@@ -45,8 +47,14 @@ pub(super) const SUITE: Suite = Suite {
         operations::EDIT_8,
         operations::EDIT_512,
         operations::EDIT_ITEMS,
+        json::TO_PROTOBUF,
+        json::FROM_PROTOBUF,
         encode::SPANDATA,
         encode::LOG_RECORDS,
+        views::ROWS[0],
+        views::ROWS[1],
+        views::ROWS[2],
+        views::ROWS[3],
     ],
     measure,
 };
@@ -88,7 +96,9 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     merge(run, "merge 8192 spans, 1 a request", 1)?;
     merge(run, "merge 8192 spans, 512 a request", 512)?;
     operations::measure(run)?;
-    encode::measure(run)
+    encode::measure(run)?;
+    json::measure(run)?;
+    views::measure(run)
 }
 
 /// Merges a batch against copying it into one buffer that already has the room.

@@ -55,6 +55,8 @@
 //! - [`Merger`] makes one [`Merged`] request of many chunks: small ones are copied into slabs, large ones
 //!   kept by reference. A merged request is a list of pieces that are sent one after the other, and cloning
 //!   it for a retry costs a reference count.
+//! - [`view`] reads a request where it lies: resources, scopes, items, and everything in them, without decoding
+//!   it into structs.
 //! - [`split`], [`filter`], [`fold`], [`group_by`] and [`edit`] make requests of a request: what they do not
 //!   touch stays as it is encoded, in large stretches as slices of the same memory, and only the envelopes
 //!   around what they touch are written anew. An envelope is everything of a message but the messages on the
@@ -79,7 +81,7 @@
 //!   repeated or shared has its fields before the messages in it.
 //! - **Order**: a merged request holds its chunks in the order in which they were pushed; what the operations
 //!   say of the order of items is with each.
-//! - **Allocation**: none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
+//! - **Allocation**: none in [`view`], and none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
 //!   copied in [`Merger`]; in the operations one buffer for what is copied and the lists that each of them
 //!   documents; none for an item in [`encode`], once its buffers have grown.
 //! - **Overload**: no input makes this crate panic, recurse more than a dozen levels in the validator, or
@@ -89,8 +91,7 @@
 //!
 //! # Limitations
 //!
-//! - Nothing reads the items yet but for their ids and the keys of their attributes: there are no views.
-//! - Profiles are not known; their protocol is still under development.
+//! - Profiles are known to the views only, down to the scope; their protocol is still under development.
 //! - Ids of zeros, which the protocol calls invalid, are let pass: they harm nobody else's data.
 //! - Counts are of what decoders keep: of a metric that holds two kinds of data, only the last one counts.
 //! - JSON is read by a recursive tokenizer that stops at 128 levels of nesting, about 40 levels of arrays
@@ -99,7 +100,7 @@
 //!
 //! # When not to use this crate
 //!
-//! To look at each attribute of each span in structs, decode with opentelemetry-proto. To send spans from
+//! To change spans at will, as structs, decode with opentelemetry-proto. To send spans from
 //! an application, use an exporter. To check protobuf in general, this is the wrong place: the tables are
 //! those of OTLP.
 //!
@@ -139,6 +140,7 @@ mod split;
 pub mod stream;
 mod utf8;
 mod validate;
+pub mod view;
 
 pub use chunk::Chunk;
 pub use cursor::MESSAGE_DEPTH;

@@ -12,7 +12,7 @@ pub(crate) use levels::{
     BOOL, DESCRIBED_BY, DOUBLE, INT, KEY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, STRING, VALUE, ids,
     item_attributes,
 };
-pub(crate) use messages::{KEY_VALUE, request};
+pub(crate) use messages::{KEY_VALUE, numbers, request};
 
 use crate::cursor::{FIXED32, FIXED64, LEN, VARINT};
 

@@ -17,7 +17,7 @@
 //! # Protocol
 //!
 //! What was pushed and not yet returned is `tail`, the beginning of one record, followed by `piece`. The tail is filled from the piece until its record is
-//! whole; as long as there is a tail, the piece holds nothing that comes before. A record's length is known after at most [`MAX_HEAD`] bytes; it is held to
+//! whole; as long as there is a tail, the piece holds nothing that comes before. A record's length is known after at most 15 bytes; it is held to
 //! the limit before any memory is reserved for it.
 
 #[cfg(feature = "stream")]

@@ -1,5 +1,7 @@
 //! The tables themselves, from the request down.
 
+pub(crate) mod numbers;
+
 use super::Kind::{
     Bool, Bytes, Double, Enum, Fixed32, Fixed64, Int32, Int64, Sfixed64, Sint32, SpanId, SpanIdOrNone,
     String, TraceId, TraceIdOrNone, Uint32, Uint64,
@@ -342,3 +344,24 @@ pub(super) static EXEMPLAR: Message = Message::new(
     ],
 )
 .with_attributes(7);
+
+// profiles.v1development, down to the scope: what is inside of a profile still changes.
+
+static PROFILES_REQUEST: Message = Message::new(
+    Role::Plain,
+    &[messages(1, "resource_profiles", &RESOURCE_PROFILES), one(2, "dictionary", Bytes)],
+);
+
+static RESOURCE_PROFILES: Message = Message::new(
+    Role::Record,
+    &[
+        message(1, "resource", &RESOURCE),
+        messages(2, "scope_profiles", &SCOPE_PROFILES),
+        one(3, "schema_url", String),
+    ],
+);
+
+static SCOPE_PROFILES: Message = Message::new(
+    Role::Plain,
+    &[message(1, "scope", &SCOPE), list(2, "profiles", Bytes), one(3, "schema_url", String)],
+);

@@ -19,7 +19,8 @@ impl Message {
         [number << 3 | wire | 0x80, number >> 4]
     }
 
-    const fn named(&self, name: &str) -> (u8, u8) {
+    /// Number and wire type of a field.
+    pub(super) const fn named(&self, name: &str) -> (u8, u8) {
         let mut at = 0;
         while at < self.fields.len() {
             let field = &self.fields[at];

@@ -22,3 +22,4 @@ mod signal;
 mod split;
 mod stream;
 mod validate;
+mod view;
