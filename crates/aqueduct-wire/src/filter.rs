@@ -20,9 +20,12 @@ pub struct Filtered {
 /// Leaves out the items for which `keep` says no: spans, log records, data points.
 ///
 /// Only the lengths around what was left out are written anew. Everything else stays as it is encoded and
-/// where it is, unknown fields too. A metric, scope or resource that loses its last item is left out as well,
-/// while one that never had any stays, and a request that loses its last one is empty. If every item is kept,
-/// the result is the very same bytes.
+/// where it is, unknown fields too. A metric, scope or resource that loses its last item is left out as well, with
+/// whatever empty ones it holds, and a request that loses its last one is empty. One that never had any stays where
+/// something else does. If every item is kept, the result is the very same bytes.
+///
+/// For metrics the predicate is called for each data point; to look into [`Item::metric`] each time is to read the
+/// metric as often as it has points, so keep what was decided for the metric while it is the same.
 ///
 /// # Errors
 ///
@@ -86,7 +89,7 @@ enum Left {
     /// Nothing was left out.
     All,
     Some,
-    /// Its last item was left out.
+    /// Items were left out, and none is left.
     Nothing,
 }
 
@@ -96,8 +99,6 @@ impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
         let inner = level.inner(self.signal);
         let live = if level == Level::Metric { Live::of(self.request, body)? } else { None };
         let (kept_before, removed_before) = (self.kept, self.removed);
-        // Messages that are still there. A metric lives by its points alone, wherever they are.
-        let mut children = 0_usize;
         let mut fields = Fields::new(self.request, body, level);
         while let Some(field) = fields.next()? {
             // Data that another kind replaced is nobody's; it stays what it is.
@@ -109,7 +110,6 @@ impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
                 let metric = metric.map(|place| &self.request[place.range()]);
                 if (self.keep)(&Item::new(self.signal, &self.request[field.body.range()], metric)) {
                     self.kept += 1;
-                    children += 1;
                     self.rope.keep(field.whole);
                 } else {
                     self.removed += 1;
@@ -122,24 +122,19 @@ impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
                 Left::All => {
                     self.rope.discard(open);
                     self.rope.keep(field.whole);
-                    children += 1;
                 }
                 // The kind of a metric and what else its data says must not go with one of several lists of
                 // points.
                 Left::Nothing if inner != Level::Data => self.rope.discard(open),
-                Left::Nothing | Left::Some => {
-                    self.rope.close(open, live.map_or(inner.key(), Live::key));
-                    children += 1;
-                }
+                Left::Nothing | Left::Some => self.rope.close(open, live.map_or(inner.key(), Live::key)),
             }
         }
-        if level == Level::Metric {
-            children = (self.kept - kept_before) as usize;
-        }
-        Ok(match children {
-            _ if self.removed == removed_before => Left::All,
-            0 => Left::Nothing,
-            _ => Left::Some,
+        Ok(if self.removed == removed_before {
+            Left::All
+        } else if self.kept == kept_before {
+            Left::Nothing
+        } else {
+            Left::Some
         })
     }
 }

@@ -19,6 +19,9 @@ use std::collections::HashMap;
 /// stay as they are encoded. If all have the same key, the request comes back as the very same bytes;
 /// otherwise envelopes without items belong to no key and are left out.
 ///
+/// An envelope is repeated for each key that has items in it, and so a large resource with many keys makes many large requests: take them one by
+/// one, as they are made when they are asked for.
+///
 /// # Errors
 ///
 /// If the structure down to the items is invalid, which that of a validated chunk never is.

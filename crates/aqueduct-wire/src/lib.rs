@@ -84,9 +84,10 @@
 //! - **Allocation**: none in [`view`], and none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
 //!   copied in [`Merger`]; in the operations one buffer for what is copied and the lists that each of them
 //!   documents; none for an item in [`encode`], once its buffers have grown.
-//! - **Overload**: no input makes this crate panic, recurse more than a dozen levels in the validator, or
-//!   allocate more than a small multiple of the input. Depth and items are bounded by [`Limits`] and
-//!   [`MESSAGE_DEPTH`].
+//! - **Overload**: no input makes this crate panic or recurse more than a dozen levels in the validator. Depth, items, attributes and lengths are
+//!   bounded by [`Limits`] and [`MESSAGE_DEPTH`]. Reading and validating allocate nothing to speak of; JSON, merging and streams a small multiple of the input.
+//!   The operations keep some 25 to 60 bytes for each record, item or field they have to remember, which is much beside one of two bytes and little beside
+//!   real ones, and [`split`] and [`group_by`] repeat envelopes as often as their results need them.
 //! - No unsafe code.
 //!
 //! # Limitations

@@ -21,6 +21,10 @@ use core::iter::FusedIterator;
 /// comes back as [`TooLarge`], and so does an empty envelope; the rest is still split. Together the parts and
 /// the refusals hold exactly the items of the request.
 ///
+/// A header that takes most of `max_bytes` is repeated in as many parts as there are items: together the parts can be many
+/// times the request. So take them one by one and send each before the next is made; what comes from people who are not to
+/// be trusted has its records bounded first ([`Limits::max_record_bytes`](crate::Limits::max_record_bytes)).
+///
 /// Merging the parts again gives the items in their order, but an envelope for each part:
 /// [`fold_scopes`](crate::fold_scopes) takes those together. A metric stays in its pieces, each with its name
 /// and kind, as OTLP allows.

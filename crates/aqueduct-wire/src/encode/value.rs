@@ -86,7 +86,7 @@ macro_rules! value_from {
 value_from!(Str: &'a str, Bool: bool, Int: i64, Double: f64, Bytes: &'a [u8]);
 
 /// How much deeper messages and values may be nested from here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
     messages: u8,
     values: u8,
@@ -106,6 +106,27 @@ impl Room {
     /// Inside of a message in this one.
     const fn message(self) -> Room {
         Room { messages: self.messages.saturating_sub(1), ..self }
+    }
+
+    /// How much of this is used up where so much is left.
+    const fn used(self, left: Room) -> Room {
+        Room { messages: self.messages - left.messages, values: self.values - left.values }
+    }
+
+    /// What is left behind something that uses so much; `None` if there is not so much.
+    const fn after(self, used: Room) -> Option<Room> {
+        match (self.messages.checked_sub(used.messages), self.values.checked_sub(used.values)) {
+            (Some(messages), Some(values)) => Some(Room { messages, values }),
+            _ => None,
+        }
+    }
+
+    /// The least of both.
+    pub(super) const fn least(self, other: Room) -> Room {
+        Room {
+            messages: if self.messages < other.messages { self.messages } else { other.messages },
+            values: if self.values < other.values { self.values } else { other.values },
+        }
     }
 
     /// Whether a value that needs so many levels of messages may stand in this value.
@@ -163,8 +184,14 @@ impl<'w> AttributeSink<'w> {
         self.writer.end(attribute);
     }
 
-    /// Writes attributes that were encoded before.
+    /// Writes attributes that were encoded before. If that would nest their values beyond what [`validate`](crate::validate) accepts with
+    /// default limits, all of them are left out, and counted.
     pub fn push_encoded(&mut self, attributes: &EncodedAttributes) {
+        let Some(left) = self.room.after(attributes.used) else {
+            self.writer.cut += attributes.tags.len() as u64;
+            return;
+        };
+        self.writer.note(left);
         let start = self.writer.len();
         self.writer.put(&attributes.bytes);
         self.writer.cut += attributes.cut;
@@ -228,6 +255,7 @@ impl fmt::Debug for ValueSink<'_> {
 /// `room` says.
 fn put_value(writer: &mut Writer, tag: u8, room: Room, value: ValueRef<'_>) {
     let room = room.value();
+    writer.note(room);
     let any = writer.begin(tag);
     match value {
         ValueRef::Empty => {}
@@ -300,6 +328,8 @@ pub struct EncodedAttributes {
     /// Where the key of each attribute's field stands: it depends on the message that the attribute is written to.
     tags: Box<[usize]>,
     cut: u64,
+    /// How deep they go.
+    used: Room,
 }
 
 impl EncodedAttributes {
@@ -311,8 +341,10 @@ impl EncodedAttributes {
     #[must_use]
     pub fn new(attributes: impl FnOnce(&mut AttributeSink<'_>)) -> EncodedAttributes {
         let mut writer = Writer::default();
-        // The deepest place that attributes may be written to is an exemplar.
-        attributes(&mut AttributeSink::new(&mut writer, key_value_list::VALUES, super::IN_EXEMPLAR));
+        // The deepest place that attributes may be written to is an exemplar. Each is a message with a value in it.
+        let room = super::IN_EXEMPLAR;
+        writer.note(room.message().value());
+        attributes(&mut AttributeSink::new(&mut writer, key_value_list::VALUES, room));
         let mut tags = Vec::new();
         let mut cursor = Cursor::new(writer.bytes());
         while !cursor.is_empty() {
@@ -322,7 +354,8 @@ impl EncodedAttributes {
                 break;
             }
         }
-        EncodedAttributes { tags: tags.into(), cut: writer.cut, bytes: writer.bytes().into() }
+        let used = room.used(writer.least());
+        EncodedAttributes { tags: tags.into(), cut: writer.cut, bytes: writer.bytes().into(), used }
     }
 
     /// How many attributes.

@@ -9,6 +9,7 @@
 //! attributes instead of 59. It asks sources to hand over their attributes, events and points from the last to the first, which
 //! neither hash maps nor most iterators can, so it was left.
 
+use super::value::Room;
 use crate::schema::tags::{any_value, key_value};
 
 /// Fields of messages, one behind the other.
@@ -20,6 +21,8 @@ pub(super) struct Writer {
     len: usize,
     /// Values that were left out because they were nested too deeply.
     pub(super) cut: u64,
+    /// The least room there was where something was written.
+    least: Option<Room>,
 }
 
 /// Copies text, which is short: by overlapping words rather than a call.
@@ -91,6 +94,18 @@ impl Writer {
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.cut = 0;
+        self.least = None;
+    }
+
+    /// Something is written where there is so much room.
+    #[inline]
+    pub(super) fn note(&mut self, room: Room) {
+        self.least = Some(self.least.map_or(room, |least| least.least(room)));
+    }
+
+    /// The least room that was noted.
+    pub(super) fn least(&self) -> Room {
+        self.least.unwrap_or_default()
     }
 
     /// What was written.

@@ -103,7 +103,7 @@ impl<'a> Body<'a> {
     /// Which of several messages that exclude each other (a `oneof`) counts, and its content: the last one.
     /// What came of it before another one is gone.
     pub(super) fn last_message(self, is_one: impl Fn(u32) -> bool) -> Option<(u32, Body<'a>)> {
-        let (mut last, mut pieces, mut body) = (0, 0, Body::default());
+        let (mut last, mut pieces, mut body) = (0, 0_usize, Body::default());
         let mut fields = self.fields();
         let mut first = fields;
         loop {
@@ -116,12 +116,14 @@ impl<'a> Body<'a> {
                     (last, pieces) = (field.number, 0);
                 }
                 pieces += 1;
-                match pieces {
-                    1 => (body, first) = (Body::from(content), before),
-                    2 => body = first.body_from(last),
-                    _ => {}
+                if pieces == 1 {
+                    (body, first) = (Body::from(content), before);
                 }
             }
+        }
+        // Once, at the end: kinds that take turns must not be looked for each time.
+        if pieces > 1 {
+            body = first.body_from(last);
         }
         (pieces > 0).then_some((last, body))
     }

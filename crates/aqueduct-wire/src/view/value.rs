@@ -124,12 +124,12 @@ impl<'a> Value<'a> {
     /// The last kind counts. If it is a message, its pieces after the last field of another kind are merged.
     #[inline(never)]
     fn read(body: Body<'a>) -> Value<'a> {
-        let (mut value, mut last, mut pieces) = (Value::Empty, 0, 0);
+        let (mut value, mut last, mut pieces) = (Value::Empty, 0, 0_usize);
         let mut fields = body.fields();
         let mut first = fields;
         loop {
             let before = fields;
-            let Some(field) = fields.next() else { return value };
+            let Some(field) = fields.next() else { break };
             value = match (field.number, field.data) {
                 (any_value::STRING, Data::Bytes(bytes)) => Value::Str(Text::new(bytes)),
                 (any_value::BOOL, Data::Varint(truth)) => Value::Bool(truth != 0),
@@ -142,21 +142,21 @@ impl<'a> Value<'a> {
                         (first, pieces) = (before, 0);
                     }
                     pieces += 1;
-                    let body = match pieces {
-                        1 => Body::from(content),
-                        2 => first.body_from(kind),
-                        _ => continue,
-                    };
-                    if kind == any_value::ARRAY {
-                        Value::Array(Array { body })
-                    } else {
-                        Value::KvList(KvList { body })
-                    }
+                    Value::list(kind, Body::from(content))
                 }
                 _ => continue,
             };
             last = field.number;
         }
+        // Once, at the end: kinds that take turns must not be looked for each time.
+        if pieces > 1 && matches!(last, any_value::ARRAY | any_value::KVLIST) {
+            value = Value::list(last, first.body_from(last));
+        }
+        value
+    }
+
+    fn list(kind: u32, body: Body<'a>) -> Value<'a> {
+        if kind == any_value::ARRAY { Value::Array(Array { body }) } else { Value::KvList(KvList { body }) }
     }
 }
 

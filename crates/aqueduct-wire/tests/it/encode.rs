@@ -316,6 +316,38 @@ fn nested_values_are_cut_where_the_validator_stops() {
     }
 }
 
+/// Guards batches from encoded attributes within encoded attributes: nested beyond what the validator takes they are left out and counted, as if they had
+/// been pushed one in another at once; short of that nothing is.
+#[test]
+fn encoded_attributes_in_one_another_are_cut_where_the_validator_stops() {
+    struct Log(EncodedAttributes);
+    impl LogSource for Log {
+        fn attributes(&self, out: &mut AttributeSink<'_>) {
+            out.push_encoded(&self.0);
+        }
+    }
+    let mut attributes = EncodedAttributes::new(|out| out.push("k", ValueRef::Int(1)));
+    let mut cut_before = 0;
+    for rounds in 1..150 {
+        let inner = attributes;
+        attributes =
+            EncodedAttributes::new(|out| out.push("k", ValueRef::KvList(&|out| out.push_encoded(&inner))));
+        let mut builder = ChunkBuilder::new(Signal::Logs, ResourcePrefix::default());
+        builder.push_log(&ScopePrefix::default(), &Log(attributes.clone()));
+        let cut = builder.cut_values();
+        let chunk = builder.seal();
+        assert_eq!(
+            validate(Signal::Logs, chunk.bytes(), &Limits::DEFAULT).map(|summary| summary.items),
+            Ok(1),
+            "{rounds}"
+        );
+        assert!(rounds > 10 || cut == 0, "{rounds}");
+        assert!(cut >= cut_before);
+        cut_before = cut;
+    }
+    assert!(cut_before > 0);
+}
+
 /// Guards the reuse of encoded attributes: under the key of whatever message they are put in, the same as if pushed one by one.
 #[test]
 fn encoded_attributes_fit_every_message() {

@@ -77,12 +77,15 @@ fn the_last_trace_id_counts() {
     assert_eq!((filtered.kept.len(), filtered.kept.items(), filtered.removed), (0, 0, 1));
 }
 
-/// An envelope that never held an item is not the filter's to take.
+/// An envelope that never held an item is not the filter's to take where something else stays; where nothing does, the request is empty, and whoever asks
+/// for that is told so.
 #[test]
-fn what_was_empty_stays() {
-    // A scope without records, one with a record, and a resource without scopes.
-    let request = b"\x0a\x09\x12\x00\x12\x05\x12\x03\x1a\x01A\x0a\x03\x1a\x01u";
+fn what_was_empty_stays_beside_what_is_kept() {
+    // A scope without records, one with two, and a resource without scopes.
+    let request = b"\x0a\x10\x12\x00\x12\x0c\x12\x03\x1a\x01A\x12\x05\x1a\x03abc\x0a\x03\x1a\x01u";
     let chunk = Chunk::validate(Signal::Logs, request.to_vec().into(), &Limits::DEFAULT).unwrap();
-    let kept = filter(&chunk, |_| false).unwrap().kept;
-    assert_eq!(kept.to_bytes(), b"\x0a\x02\x12\x00\x0a\x03\x1a\x01u"[..]);
+    let kept = filter(&chunk, |record| record.bytes().len() == 3).unwrap().kept;
+    assert_eq!(kept.to_bytes(), b"\x0a\x09\x12\x00\x12\x05\x12\x03\x1a\x01A\x0a\x03\x1a\x01u"[..]);
+    let none = filter(&chunk, |_| false).unwrap();
+    assert!(none.kept.is_empty() && none.removed == 2);
 }
