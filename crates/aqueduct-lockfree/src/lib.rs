@@ -112,6 +112,7 @@ mod error;
 mod lanes;
 pub mod map;
 pub mod queue;
+mod quiet;
 mod ring;
 mod sync;
 

@@ -1,7 +1,7 @@
 //! What keeps values alive while somebody reads them.
 
+use crate::quiet::quietly;
 use core::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_epoch as epoch;
 
@@ -49,10 +49,7 @@ impl Guard {
     pub(super) unsafe fn defer(&self, free: impl FnOnce()) {
         let free = move || {
             // A destructor that panics must not do so in the middle of another thread's lookup. The panic hook has reported it.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(free)) {
-                // What was thrown may have a destructor that panics as well.
-                std::mem::forget(panic);
-            }
+            quietly(free);
         };
         // SAFETY: the caller vouches for being called elsewhere and later.
         unsafe { self.0.defer_unchecked(free) };

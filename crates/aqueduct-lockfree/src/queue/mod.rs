@@ -60,6 +60,7 @@ pub use self::iter::IntoIter;
 use self::position::{Position, distance, offset};
 use self::segment::Segment;
 use self::wait::Wait;
+use crate::quiet::quietly;
 use crate::sync::atomic::Ordering;
 
 /// An unbounded FIFO queue for many producers and many consumers.
@@ -418,10 +419,7 @@ impl<T> Queue<T> {
 /// A stranger's destructor that panics has told the panic hook. It goes no further: whoever pops has an item in hand, which unwinding would drop.
 #[cold]
 fn collect(guard: &Guard) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| guard.flush())) {
-        // What was thrown may have a destructor that panics as well.
-        core::mem::forget(panic);
-    }
+    quietly(|| guard.flush());
 }
 
 impl<T> Default for Queue<T> {
