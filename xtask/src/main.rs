@@ -69,7 +69,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "loom",
         arguments: "[CRATE]... [-- ARGUMENT...]",
-        purpose: "the models of concurrent structures, under every interleaving that loom finds",
+        purpose: "the models of concurrent structures, under every interleaving that loom finds and random ones of shuttle's",
         run: loom::run,
     },
     Command {

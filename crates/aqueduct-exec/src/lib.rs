@@ -82,8 +82,8 @@
 //! - There is no timer and no reactor: a future needs its wakers from elsewhere.
 //! - A job that waits for another by other means than its handle (a channel, a condition variable) holds its thread meanwhile, and in a pool of
 //!   one waits for ever.
-//! - crossbeam-deque cannot be model-checked. The pool's models run over a modelled deque; the real one is trusted, and tested against
-//!   `VecDeque`, for linearizability, and under stress.
+//! - crossbeam-deque cannot be model-checked. The pool's models run over a modelled deque, and its random schedules over the real one, each
+//!   operation of which is one step there; the real one is trusted, and tested against `VecDeque`, for linearizability, and under stress.
 //! - Needs 64-bit atomics. 32-bit machines that have them are not tested.
 //! - A job that forks is its child's `main`: when it returns there, the child ends by `_exit`. See [`fork`].
 //! - No priorities, and no deadline for a job itself.

@@ -1,7 +1,11 @@
-//! Where atomics, locks and threads come from: the model checker under `--cfg crossbeam_loom`, the standard library otherwise.
+//! Where atomics, locks and threads come from: loom, which tries every interleaving, under `--cfg crossbeam_loom`; shuttle, which tries
+//! random ones, under `--cfg aqueduct_shuttle`; the standard library otherwise.
 //!
-//! Only what a protocol depends on goes through here. Plain counters of the statistics are the standard library's in both cases:
+//! Only what a protocol depends on goes through here. Plain counters of the statistics are the standard library's in all cases:
 //! no decision rests upon them, and every one of them would multiply the interleavings.
+//!
+//! Neither checker has a clock: a deadline is over at once or never comes. Shuttle knows sequential consistency only, so the orderings
+//! are loom's to check. crossbeam-deque is the real one under shuttle: each of its operations is one step there.
 
 #[cfg(crossbeam_loom)]
 pub(crate) use loom::{
@@ -9,21 +13,24 @@ pub(crate) use loom::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
     },
-    thread,
+    thread, thread_local,
 };
-#[cfg(not(crossbeam_loom))]
+#[cfg(aqueduct_shuttle)]
+pub(crate) use shuttle::{
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    },
+    thread, thread_local,
+};
+#[cfg(not(any(aqueduct_shuttle, crossbeam_loom)))]
 pub(crate) use std::{
     sync::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
     },
-    thread,
+    thread, thread_local,
 };
-
-#[cfg(crossbeam_loom)]
-pub(crate) use loom::thread_local;
-#[cfg(not(crossbeam_loom))]
-pub(crate) use std::thread_local;
 
 use std::sync::PoisonError;
 

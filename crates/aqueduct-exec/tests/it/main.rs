@@ -1,5 +1,5 @@
 //! The integration tests of `aqueduct-exec`.
-#![cfg(not(crossbeam_loom))]
+#![cfg(not(any(aqueduct_shuttle, crossbeam_loom)))]
 
 mod affinity;
 mod balance;
