@@ -17,7 +17,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// An operation, what it may cost, and how it is done so many times.
 struct Operation {
     name: &'static str,
-    /// Instructions each, with the loop around it. About a tenth above what was measured when it was set.
+    /// Instructions each, with the loop around it. About a tenth above what was measured when it was set, and at least three: how the compiler
+    /// cuts this program into units moves the shortest loops by two.
     budget: f64,
     run: fn(u64) -> Result<(), Failure>,
 }
@@ -40,12 +41,12 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation { name: "queue/push+pop", budget: 205.0, run: queue },
     Operation { name: "map/get", budget: 163.0, run: map },
-    Operation { name: "counter/inc", budget: 10.0, run: |n| done(lockfree::instructions::counter_inc(n)) },
+    Operation { name: "counter/inc", budget: 12.0, run: |n| done(lockfree::instructions::counter_inc(n)) },
     Operation { name: "pool/take+drop, 4 KiB", budget: 86.0, run: buffer },
     Operation { name: "pool/block", budget: 119.0, run: block },
     Operation { name: "pool/object", budget: 282.0, run: object },
     Operation { name: "exec/push+pop", budget: 60.0, run: own_push_pop },
-    Operation { name: "exec/fork generation", budget: 7.0, run: generation },
+    Operation { name: "exec/fork generation", budget: 9.0, run: generation },
 ];
 
 fn done<T>(value: T) -> Result<(), Failure> {
