@@ -151,13 +151,37 @@ impl<'a> Run<'a> {
         if !self.wants(name) {
             return Ok(());
         }
-        let (calls_ours, calls_peer) = (self.calibrate(&mut ours), self.calibrate(&mut peer));
+        let samples = self.pairs(items, &mut ours, &mut peer);
+        self.record(name, &samples)
+    }
+
+    /// Times two operations alternately and records how many nanoseconds per item ours takes beyond the floor.
+    ///
+    /// # Errors
+    /// As [`Run::record`].
+    pub fn beyond<A, B>(
+        &mut self,
+        name: &str,
+        items: u64,
+        mut ours: impl FnMut() -> A,
+        mut floor: impl FnMut() -> B,
+    ) -> Result<(), Failure> {
+        if !self.wants(name) {
+            return Ok(());
+        }
+        let samples = self.pairs(items, &mut ours, &mut floor);
+        let beyond = samples.ours.iter().zip(&samples.peer).map(|(ours, floor)| ours - floor).collect();
+        self.record(name, &Samples { ours: beyond, peer: Vec::new() })
+    }
+
+    fn pairs<A, B>(&self, items: u64, ours: &mut impl FnMut() -> A, peer: &mut impl FnMut() -> B) -> Samples {
+        let (calls_ours, calls_peer) = (self.calibrate(ours), self.calibrate(peer));
         let mut samples = Samples::default();
         for _ in 0..self.samples() {
-            samples.ours.push(nanoseconds(calls_ours, items, &mut ours));
-            samples.peer.push(nanoseconds(calls_peer, items, &mut peer));
+            samples.ours.push(nanoseconds(calls_ours, items, ours));
+            samples.peer.push(nanoseconds(calls_peer, items, peer));
         }
-        self.record(name, &samples)
+        samples
     }
 
     /// Times one operation and records nanoseconds per item; a call works on `items` items.

@@ -33,21 +33,36 @@ impl Programs {
     pub fn build(profile: Profile) -> Result<Programs, Failure> {
         cargo(profile, &["--package", "aqueduct-gateway", "--bin", "aqueduct"])?;
         cargo(profile, &["--package", "aqueduct-benches", "--bin", "floor", "--bin", "naive"])?;
-        let folder = folder(profile)?;
-        let program = |name: &str| {
-            let path = folder.join(name);
-            if path.is_file() { Ok(path) } else { Err(format!("{} was not built", path.display())) }
-        };
+        let program = |name| built(profile, name);
         Ok(Programs { aqueduct: program("aqueduct")?, floor: program("floor")?, naive: program("naive")? })
     }
 }
 
-fn cargo(profile: Profile, arguments: &[&str]) -> Result<(), Failure> {
+/// Builds another program of this package, if it is not up to date, and says where it is.
+///
+/// # Errors
+/// It does not compile; cargo has said why on standard error.
+pub fn program(profile: Profile, name: &str) -> Result<PathBuf, Failure> {
+    cargo(profile, &["--package", "aqueduct-benches", "--bin", name])?;
+    built(profile, name)
+}
+
+fn built(profile: Profile, name: &str) -> Result<PathBuf, Failure> {
+    let path = folder(profile)?.join(name);
+    if path.is_file() { Ok(path) } else { Err(format!("{} was not built", path.display()).into()) }
+}
+
+/// A cargo command, without input, in the folder of this package.
+pub fn cargo_command(name: &str) -> Command {
     // Set when cargo started us; otherwise the one that is installed.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.arg("build").arg("--quiet").args(arguments);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(name).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command
+}
+
+fn cargo(profile: Profile, arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = cargo_command("build");
+    command.arg("--quiet").args(arguments).stdout(Stdio::null());
     if profile == Profile::Release {
         command.arg("--release");
     }

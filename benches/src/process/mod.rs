@@ -7,7 +7,7 @@ mod cores;
 mod round;
 mod usage;
 
-pub use build::{Profile, Programs};
+pub use build::{Profile, Programs, cargo_command, program};
 pub use child::{Ended, Process};
 pub use contender::{Contender, Egress, Gateway};
 pub use cores::Cores;

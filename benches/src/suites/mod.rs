@@ -13,7 +13,7 @@ mod receiver;
 mod soak;
 mod targets;
 mod transport;
-mod wire;
+pub mod wire;
 
 use crate::harness::Suite;
 

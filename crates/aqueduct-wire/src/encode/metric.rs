@@ -115,11 +115,12 @@ impl DataSink<'_> {
         points: impl FnOnce(&mut PointSink<'_, K>),
     ) {
         let writer = self.writer;
-        let message = writer.begin(tag);
-        points(&mut PointSink { writer: &mut *writer, points: self.points, kind: PhantomData });
+        let digits = writer.data_digits + 1;
+        let message = writer.begin_like(tag, digits);
+        points(&mut PointSink { writer: &mut *writer, points: self.points, digits: 1, kind: PhantomData });
         writer.int32(data::TEMPORALITY, temporality);
         writer.uint(data::IS_MONOTONIC, is_monotonic.into());
-        writer.end(message);
+        writer.data_digits = writer.end_like(message, digits) - 1;
     }
 }
 
@@ -133,6 +134,8 @@ impl fmt::Debug for DataSink<'_> {
 pub struct PointSink<'w, K> {
     writer: &'w mut Writer,
     points: &'w mut u64,
+    /// How many bytes the length of the last point took.
+    digits: usize,
     kind: PhantomData<K>,
 }
 
@@ -154,9 +157,9 @@ pub enum SummaryPoints {}
 
 impl<K> PointSink<'_, K> {
     fn point(&mut self, point: impl FnOnce(&mut Writer)) {
-        let message = self.writer.begin(data::POINTS);
+        let message = self.writer.begin_like(data::POINTS, self.digits);
         point(self.writer);
-        self.writer.end(message);
+        self.digits = self.writer.end_like(message, self.digits);
         *self.points += 1;
     }
 }

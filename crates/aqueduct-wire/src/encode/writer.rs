@@ -1,8 +1,8 @@
 //! Fields into a growing buffer.
 //!
 //! A message whose length is not known beforehand gets a length of one byte, which is widened when the message ends and
-//! turned out longer: what is in it then moves by a byte or two. That happens to events, links, data points and nested
-//! values. Attributes of plain values, which are nearly all there is, have a length that follows from those of the key and the
+//! turned out longer: what is in it then moves by a byte or two. That happens to events, links and nested values. Data points and
+//! the lists of them, which are long and follow their like, get a length of as many bytes as the one before took. Attributes of plain values, which are nearly all there is, have a length that follows from those of the key and the
 //! value; and items are written where nothing stands before them.
 //!
 //! Writing back to front, where every length is known when it is due, was measured beside this: 48 ns for a span of ten
@@ -21,6 +21,8 @@ pub(super) struct Writer {
     len: usize,
     /// Values that were left out because they were nested too deeply.
     pub(super) cut: u64,
+    /// How many bytes the length of the last metric's data took, less one.
+    pub(super) data_digits: usize,
     /// The least room there was where something was written.
     least: Option<Room>,
 }
@@ -264,12 +266,33 @@ impl Writer {
     }
 
     fn end_long(&mut self, mark: usize) {
+        self.end_like(mark, 1);
+    }
+
+    /// Starts a message whose length is expected to take so many bytes; [`Writer::end_like`] takes the mark.
+    #[inline]
+    pub(super) fn begin_like(&mut self, tag: u8, digits: usize) -> usize {
+        let head = [tag, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        self.put(&head[..=digits]);
+        self.len
+    }
+
+    /// Ends the message that began at `mark` with a length of `digits` bytes, and says how many it took. If it is not so many, the
+    /// contents move.
+    pub(super) fn end_like(&mut self, mark: usize, digits: usize) -> usize {
         let len = self.len - mark;
         let mut varint = [0; 10];
-        let more = put_varint(&mut varint, len as u64) - 1;
-        self.next(more);
-        self.memory.copy_within(mark..mark + len, mark + more);
-        self.memory[mark - 1..mark + more].copy_from_slice(&varint[..=more]);
+        let needed = put_varint(&mut varint, len as u64);
+        let begin = mark - digits;
+        if needed != digits {
+            if needed > digits {
+                self.next(needed - digits);
+            }
+            self.memory.copy_within(mark..mark + len, begin + needed);
+            self.len = begin + needed + len;
+        }
+        self.memory[begin..begin + needed].copy_from_slice(&varint[..needed]);
+        needed
     }
 
     /// Drops the list that began at `mark` if nothing was written to it.

@@ -12,8 +12,8 @@ use aqueduct_wire::{Chunk, Limits, MESSAGE_DEPTH, Signal, validate};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::metrics::v1::Exemplar;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Gauge, Metric, NumberDataPoint};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use prost::Message;
@@ -191,6 +191,22 @@ proptest! {
         let span = Span { trace_id: vec![1; 16], span_id: vec![2; 8], attributes, events: vec![event], ..Span::default() };
         let mut encoder = Encoder::new();
         prop_assert_eq!(encoder.span(&Lent(&span)).body(), &span.encode_to_vec()[..]);
+    }
+
+    /// Guards lengths that are guessed from the point and the metric before, longer ones and shorter ones, by one encoder.
+    #[test]
+    fn points_longer_and_shorter_than_the_one_before(metrics in prop::collection::vec(prop::collection::vec(lengths(), 0..6), 1..6)) {
+        let mut encoder = Encoder::new();
+        for texts in metrics {
+            let point = |text: String| NumberDataPoint {
+                attributes: vec![KeyValue { key: text, value: Some(AnyValue { value: Some(Value::BoolValue(true)) }), key_strindex: 0 }],
+                ..NumberDataPoint::default()
+            };
+            let data_points = texts.into_iter().map(point).collect();
+            let data = Some(Data::Gauge(Gauge { data_points }));
+            let metric = Metric { name: "requests".into(), data, ..Metric::default() };
+            prop_assert_eq!(encoder.metric(&Lent(&metric)).body(), &metric.encode_to_vec()[..]);
+        }
     }
 }
 
