@@ -9,6 +9,7 @@ mod examples;
 mod fuzzing;
 mod lints;
 mod models;
+mod oracle;
 mod packages;
 mod programs;
 mod sanitizer;
@@ -76,6 +77,7 @@ const STEPS: &[Step] = &[
         long: false,
         run: packages::outside,
     },
+    Step { name: "oracle", shows: "OTLP bytes against prost", long: false, run: oracle::run },
     Step { name: "demo", shows: "the main job loses nothing", long: false, run: demo::run },
     Step { name: "bench", shows: "benchmarks run and are complete", long: false, run: programs::bench },
     Step {

@@ -6,6 +6,8 @@ mod encode;
 mod filter;
 mod fold;
 mod generate;
+#[cfg(feature = "json")]
+mod golden;
 mod group;
 #[cfg(feature = "prost")]
 mod interop;
