@@ -1,4 +1,4 @@
-//! Changing the attributes of resources, scopes and items.
+//! Changing the attributes of resources, scopes, items and what is in them, and the trace states of spans.
 //!
 //! # Examples
 //!
@@ -19,19 +19,26 @@
 //! ```
 
 mod attributes;
-mod value;
+#[cfg(feature = "hash")]
+mod hash;
+mod inner;
+mod kept;
+mod pass;
+mod trace_state;
+mod trace_states;
 
-pub use value::Value;
+pub use trace_state::{InvalidMember, TraceState};
+pub use trace_states::TraceStateEdit;
 
-use crate::error::Fault;
-use crate::fields::{Fields, Live, Place};
-use crate::path::locate;
-use crate::rope::Rope;
-use crate::schema::{DESCRIBED_BY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, item_attributes};
+use crate::encode::{EncodedAttributes, ValueRef};
+use crate::schema::Level;
+use crate::schema::numbers::{event, exemplar, exponential_point, histogram_point, link, metric};
+use crate::schema::numbers::{number_point, span};
 use crate::{Chunk, Invalid, Merged, Signal};
 use attributes::Attributes;
+use core::fmt;
 
-/// Changes to the attributes of all resources, all scopes or all items of a request.
+/// Changes to the attributes of all resources, all scopes or all items of a request, or of what is in the items.
 ///
 /// The changes are made in the order in which they were given. Only the message whose attributes a change
 /// makes others, and the lengths around it, are written anew; everything else stays as it is encoded and
@@ -41,10 +48,15 @@ use attributes::Attributes;
 /// An attribute that is written anew is the key and the new value, without the unknown fields that were in
 /// it. A resource or scope of several pieces, which protobuf allows, is seen as the one that it is. A record
 /// without a resource has one without attributes, and gets one when an attribute is added; a scope likewise.
+///
+/// Values are [`ValueRef`]s, lists too. Lists in one another beyond what [`validate`](crate::validate) accepts with
+/// default limits become values without contents, as in [`encode`](crate::encode).
 #[doc(alias("attributes_processor", "resource_processor"))]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Edit {
     of: Of,
+    /// Of the changes, each once.
+    keys: Vec<Box<str>>,
     changes: Vec<Change>,
 }
 
@@ -54,64 +66,95 @@ enum Of {
     Resources,
     Scopes,
     Items,
+    Events,
+    Links,
+    Exemplars,
 }
 
-/// What happens to an attribute.
-#[derive(Clone, Debug)]
+/// What happens to the attribute with a key.
+#[derive(Clone)]
 struct Change {
-    key: Box<[u8]>,
+    /// Which of the edit's keys.
+    key: usize,
     action: Action,
 }
 
 /// With the `KeyValue` that is put in, after its length.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Action {
     Insert(Box<[u8]>),
     Update(Box<[u8]>),
     Upsert(Box<[u8]>),
     Delete,
+    #[cfg(feature = "hash")]
+    Hash,
 }
 
 impl Edit {
+    fn of(of: Of) -> Edit {
+        Edit { of, keys: Vec::new(), changes: Vec::new() }
+    }
+
     /// Of the attributes of resources (`Resource.attributes`).
     #[must_use]
     pub fn resources() -> Edit {
-        Edit { of: Of::Resources, changes: Vec::new() }
+        Edit::of(Of::Resources)
     }
 
     /// Of the attributes of scopes (`InstrumentationScope.attributes`).
     #[must_use]
     pub fn scopes() -> Edit {
-        Edit { of: Of::Scopes, changes: Vec::new() }
+        Edit::of(Of::Scopes)
     }
 
     /// Of the attributes of spans, log records and data points, not of what is in them: events, links,
-    /// exemplars.
+    /// exemplars. (The `metadata` of a metric, which is no item, is out of reach.)
     #[must_use]
     pub fn items() -> Edit {
-        Edit { of: Of::Items, changes: Vec::new() }
+        Edit::of(Of::Items)
+    }
+
+    /// Of the attributes of the events of spans (`Span.Event.attributes`). Metrics and logs have none and stay
+    /// the same.
+    #[must_use]
+    pub fn events() -> Edit {
+        Edit::of(Of::Events)
+    }
+
+    /// Of the attributes of the links of spans (`Span.Link.attributes`). Metrics and logs have none and stay
+    /// the same.
+    #[must_use]
+    pub fn links() -> Edit {
+        Edit::of(Of::Links)
+    }
+
+    /// Of the attributes of the exemplars of data points (`Exemplar.filtered_attributes`). Traces and logs have
+    /// none and stay the same.
+    #[must_use]
+    pub fn exemplars() -> Edit {
+        Edit::of(Of::Exemplars)
     }
 
     /// Adds the attribute where there is none with this key.
     #[must_use]
-    pub fn with_insert(self, key: impl AsRef<str>, value: impl Into<Value>) -> Edit {
-        let pair = value::attribute(key.as_ref(), &value.into());
+    pub fn with_insert<'v>(self, key: impl AsRef<str>, value: impl Into<ValueRef<'v>>) -> Edit {
+        let pair = pair(key.as_ref(), value.into());
         self.with(key.as_ref(), Action::Insert(pair))
     }
 
     /// Gives the attribute this value where there is one with this key; of several with the key only the
     /// first one stays.
     #[must_use]
-    pub fn with_update(self, key: impl AsRef<str>, value: impl Into<Value>) -> Edit {
-        let pair = value::attribute(key.as_ref(), &value.into());
+    pub fn with_update<'v>(self, key: impl AsRef<str>, value: impl Into<ValueRef<'v>>) -> Edit {
+        let pair = pair(key.as_ref(), value.into());
         self.with(key.as_ref(), Action::Update(pair))
     }
 
     /// Gives the attribute this value whether or not there is one: as [`Edit::with_update`], or else
     /// [`Edit::with_insert`].
     #[must_use]
-    pub fn with_upsert(self, key: impl AsRef<str>, value: impl Into<Value>) -> Edit {
-        let pair = value::attribute(key.as_ref(), &value.into());
+    pub fn with_upsert<'v>(self, key: impl AsRef<str>, value: impl Into<ValueRef<'v>>) -> Edit {
+        let pair = pair(key.as_ref(), value.into());
         self.with(key.as_ref(), Action::Upsert(pair))
     }
 
@@ -121,8 +164,51 @@ impl Edit {
         self.with(key.as_ref(), Action::Delete)
     }
 
+    /// Puts the SHA-256 of the attribute's value in its place, as a string of 64 lower-case hexadecimal digits, where there
+    /// is one with this key; of several with the key only the first one stays.
+    ///
+    /// What is hashed is what the action `hash` of the OpenTelemetry Collector's attributes processor hashes, so
+    /// that both give the same:
+    ///
+    /// | value | bytes |
+    /// |---|---|
+    /// | string | its UTF-8, also if it is empty |
+    /// | integer | 8, of its two's complement, the lowest first |
+    /// | double | 8, of its IEEE 754 bits, the lowest first |
+    /// | boolean | one: 1 or 0 |
+    /// | bytes, array, list of keys and values, none | they are not hashed: the value becomes an empty string |
+    ///
+    /// To hash twice is to hash the digits of the first hash. A hash without a secret hides only what cannot be
+    /// guessed: whoever can list all candidates, such as phone numbers, finds the value by trying.
+    ///
+    /// Feature `hash`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aqueduct_wire::edit::Edit;
+    /// use aqueduct_wire::{Chunk, Limits, Signal};
+    ///
+    /// // A log record with the attribute "user" of value "foo".
+    /// let request = b"\x0a\x13\x12\x11\x12\x0f\x32\x0d\x0a\x04user\x12\x05\x0a\x03foo".to_vec();
+    /// let chunk = Chunk::validate(Signal::Logs, request.into(), &Limits::default())?;
+    ///
+    /// let hashed = Edit::items().with_hash("user").apply(&chunk)?.to_bytes();
+    /// assert!(hashed.ends_with(b"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"));
+    /// # Ok::<(), aqueduct_wire::Invalid>(())
+    /// ```
+    #[cfg(feature = "hash")]
+    #[must_use]
+    pub fn with_hash(self, key: impl AsRef<str>) -> Edit {
+        self.with(key.as_ref(), Action::Hash)
+    }
+
     fn with(mut self, key: &str, action: Action) -> Edit {
-        self.changes.push(Change { key: key.as_bytes().into(), action });
+        let key = self.keys.iter().position(|known| **known == *key).unwrap_or_else(|| {
+            self.keys.push(key.into());
+            self.keys.len() - 1
+        });
+        self.changes.push(Change { key, action });
         self
     }
 
@@ -135,120 +221,82 @@ impl Edit {
     ///
     /// # Allocation
     ///
-    /// About 60 bytes for each field of the largest message that is edited; and the result as in
+    /// Nothing for fields that are stepped over. While it works: up to 100 bytes for each key of the changes, 1.5 KiB, and for
+    /// each message that is written anew up to its content and 48 bytes. And the result as in
     /// [`filter`](crate::filter).
     pub fn apply(&self, chunk: &Chunk) -> Result<Merged, Invalid> {
-        let mut pass = Pass {
-            edit: self,
-            request: chunk.bytes(),
-            signal: chunk.signal(),
-            rope: Rope::default(),
-            attributes: Attributes::new(chunk.bytes()),
-        };
-        let changed = pass
-            .message(Place::of(chunk.bytes()), Level::Request, None)
-            .map_err(|fault| locate(chunk.signal(), chunk.bytes(), fault))?;
-        Ok(match changed {
-            true => pass.rope.finish(chunk.signal(), chunk.items(), chunk.bytes()),
-            false => Merged::from_chunk(chunk.clone()),
-        })
+        let signal = chunk.signal();
+        let mut attributes = Attributes::new(chunk.bytes(), self);
+        match self.of {
+            Of::Resources => pass::rewrite(chunk, Some(Level::Record), |rope, body, _| {
+                attributes.described(rope, body, Level::Record)
+            }),
+            Of::Scopes => {
+                let scope = Level::Record.inner(signal).unwrap_or(Level::Items);
+                pass::rewrite(chunk, Some(scope), |rope, body, _| attributes.described(rope, body, scope))
+            }
+            Of::Items => pass::rewrite(chunk, None, |rope, body, data| {
+                attributes.message(rope, body, crate::schema::item_attributes(signal, data))
+            }),
+            of if !of.occurs_in(signal) => Ok(Merged::from_chunk(chunk.clone())),
+            of => pass::rewrite(chunk, None, |rope, body, data| match of.within_item(data) {
+                Some((number, inner)) => attributes.within(rope, body, number, inner),
+                None => Ok(false),
+            }),
+        }
     }
 }
 
-struct Pass<'a> {
-    edit: &'a Edit,
-    request: &'a [u8],
-    signal: Signal,
-    rope: Rope,
-    /// Of what is being edited.
-    attributes: Attributes<'a>,
+impl Of {
+    /// Whether the items of this signal can have such messages.
+    fn occurs_in(self, signal: Signal) -> bool {
+        match self {
+            Of::Events | Of::Links => signal == Signal::Traces,
+            Of::Exemplars => signal == Signal::Metrics,
+            Of::Resources | Of::Scopes | Of::Items => true,
+        }
+    }
+
+    /// The field of an item that such messages are, and theirs that the attributes are; of a data point by the field of the
+    /// metric that its data is.
+    fn within_item(self, data: u32) -> Option<(u32, u32)> {
+        match (self, data) {
+            (Of::Events, _) => Some((span::EVENTS, event::ATTRIBUTES)),
+            (Of::Links, _) => Some((span::LINKS, link::ATTRIBUTES)),
+            (_, metric::GAUGE | metric::SUM) => Some((number_point::EXEMPLARS, exemplar::ATTRIBUTES)),
+            (_, metric::HISTOGRAM) => Some((histogram_point::EXEMPLARS, exemplar::ATTRIBUTES)),
+            (_, metric::EXPONENTIAL_HISTOGRAM) => Some((exponential_point::EXEMPLARS, exemplar::ATTRIBUTES)),
+            _ => None,
+        }
+    }
 }
 
-impl Pass<'_> {
-    /// Appends the content of a message on the way to what is edited; of a metric's data with its field.
-    /// False if nothing is changed in it.
-    fn message(&mut self, body: Place, level: Level, data: Option<u32>) -> Result<bool, Fault> {
-        let inner = level.inner(self.signal);
-        let live = if level == Level::Metric { Live::of(self.request, body)? } else { None };
-        let mut changed = false;
-        let mut fields = Fields::new(self.request, body, level);
-        while let Some(field) = fields.next()? {
-            if !field.held || live.is_some_and(|live| !live.includes(field)) {
-                self.rope.keep(field.whole);
-                continue;
-            }
-            let open = self.rope.open();
-            let differs = match (inner, self.edit.of) {
-                (None, _) => self.item(field.body, item_attributes(self.signal, data.unwrap_or_default()))?,
-                (Some(inner @ Level::Record), Of::Resources) => {
-                    self.described(field.body, inner, RESOURCE_ATTRIBUTES)?
-                }
-                (Some(inner @ (Level::Items | Level::Metrics)), Of::Scopes) => {
-                    self.described(field.body, inner, SCOPE_ATTRIBUTES)?
-                }
-                (Some(inner), _) => self.message(field.body, inner, live.map(|_| field.number))?,
-            };
-            if differs {
-                let key = if inner.is_none() { level.items_key() } else { inner.map_or(0, Level::key) };
-                self.rope.close(open, live.map_or(key, Live::key));
-            } else {
-                self.rope.discard(open);
-                self.rope.keep(field.whole);
-            }
-            changed |= differs;
-        }
-        Ok(changed)
-    }
+/// A `KeyValue` after its length, as it follows the key of the field that it is.
+fn pair(key: &str, value: ValueRef<'_>) -> Box<[u8]> {
+    let encoded = EncodedAttributes::new(|attributes| attributes.push(key, value));
+    encoded.bytes().get(1..).unwrap_or_default().into()
+}
 
-    /// Makes the changes to the attributes that were read. False if they are the same.
-    fn change(&mut self) -> bool {
-        for change in &self.edit.changes {
-            self.attributes.change(change);
-        }
-        self.attributes.differ()
+/// The actions and their keys, without the values: what is configured may be a secret.
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes = self.changes.iter().map(|change| (change.action.name(), &self.keys[change.key]));
+        f.debug_struct("Edit")
+            .field("of", &self.of)
+            .field("changes", &changes.collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
+}
 
-    /// Appends the content of an item, edited. False and nothing of use if it is the same.
-    fn item(&mut self, body: Place, attributes: u32) -> Result<bool, Fault> {
-        self.attributes.clear(attributes);
-        self.attributes.read(body)?;
-        let differs = self.change();
-        if differs {
-            self.attributes.append_piece(0, &mut self.rope);
+impl Action {
+    fn name(&self) -> &'static str {
+        match self {
+            Action::Insert(_) => "insert",
+            Action::Update(_) => "update",
+            Action::Upsert(_) => "upsert",
+            Action::Delete => "delete",
+            #[cfg(feature = "hash")]
+            Action::Hash => "hash",
         }
-        Ok(differs)
-    }
-
-    /// Appends the content of a record or scope with its resource or scope edited. False and nothing of use
-    /// if it is the same.
-    fn described(&mut self, body: Place, level: Level, attributes: u32) -> Result<bool, Fault> {
-        self.attributes.clear(attributes);
-        let mut fields = Fields::new(self.request, body, level);
-        while let Some(field) = fields.next()? {
-            if field.number == DESCRIBED_BY {
-                self.attributes.read_field(field.whole)?;
-            }
-        }
-        if !self.change() {
-            return Ok(false);
-        }
-        if self.attributes.pieces() == 0 {
-            let open = self.rope.open();
-            self.attributes.append_added(&mut self.rope);
-            self.rope.close(open, value::key(DESCRIBED_BY));
-        }
-        let mut piece = 0;
-        let mut fields = Fields::new(self.request, body, level);
-        while let Some(field) = fields.next()? {
-            if field.number == DESCRIBED_BY {
-                let open = self.rope.open();
-                self.attributes.append_piece(piece, &mut self.rope);
-                self.rope.close(open, value::key(DESCRIBED_BY));
-                piece += 1;
-            } else {
-                self.rope.keep(field.whole);
-            }
-        }
-        Ok(true)
     }
 }

@@ -62,6 +62,8 @@
 //!   around what they touch are written anew. An envelope is everything of a message but the messages on the
 //!   way to the items. Together the results hold exactly the items of the request, as far as none is asked to
 //!   be left out.
+//! - [`edit`] inserts, updates, deletes and hashes attributes of resources, scopes, items, and of events, links and exemplars,
+//!   and changes members of trace states.
 //! - [`encode`] writes spans, log records and metrics that are lent to it straight to bytes; its `ChunkBuilder` seals them into
 //!   chunks.
 //! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
@@ -86,8 +88,8 @@
 //!   documents; none for an item in [`encode`], once its buffers have grown.
 //! - **Overload**: no input makes this crate panic or recurse more than a dozen levels in the validator. Depth, items, attributes and lengths are
 //!   bounded by [`Limits`] and [`MESSAGE_DEPTH`]. Reading and validating allocate nothing to speak of; JSON, merging and streams a small multiple of the input.
-//!   The operations keep some 25 to 60 bytes for each record, item or field they have to remember, which is much beside one of two bytes and little beside
-//!   real ones, and [`split`] and [`group_by`] repeat envelopes as often as their results need them.
+//!   The operations keep some 25 to 60 bytes for each record or item they have to remember, or message that they write anew, which is much beside one of two
+//!   bytes and little beside real ones, and [`split`] and [`group_by`] repeat envelopes as often as their results need them.
 //! - No unsafe code.
 //!
 //! # Limitations
@@ -110,6 +112,7 @@
 //! | feature | default | what it brings |
 //! |---|---|---|
 //! | `json` | no | the module `json`, on serde_json |
+//! | `hash` | no | `edit::Edit::with_hash`: the hash of an attribute in the place of its value, on sha2 |
 //! | `pool` | no | `Merger::with_pool` and `ChunkBuilder::with_pool`: memory from a `BufferPool` of aqueduct-pool |
 //! | `stream` | no | `stream::StreamRecords`, on futures-core |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |

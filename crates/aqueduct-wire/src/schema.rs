@@ -8,10 +8,7 @@ mod levels;
 mod messages;
 pub(crate) mod tags;
 
-pub(crate) use levels::{
-    BOOL, DESCRIBED_BY, DOUBLE, INT, KEY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, STRING, VALUE, ids,
-    item_attributes,
-};
+pub(crate) use levels::{DESCRIBED_BY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, ids, item_attributes};
 pub(crate) use messages::{KEY_VALUE, numbers, request};
 
 use crate::cursor::{FIXED32, FIXED64, LEN, VARINT};

@@ -48,7 +48,7 @@
 //! | `pool` | buffers that freeze into `Bytes` and come back, fixed blocks, objects |
 //! | `lockfree` | queues between threads, a map for many readers, counters |
 //! | `exec` | a work-stealing pool of threads, CPU affinity, detection of forks |
-//! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json` |
+//! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json`, hashes of attributes with `hash` |
 //! | `metrics` | the ledger and its receipts, drop reasons, Prometheus text, resource probe |
 //! | `batch` | when a batch is full, as a state machine |
 //! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off |
@@ -72,7 +72,8 @@
 //! # Features
 //!
 //! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `metrics`, `batch`,
-//! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `full`: everything.
+//! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
+//! attributes in `wire`. `full`: everything.
 
 pub mod manual;
 

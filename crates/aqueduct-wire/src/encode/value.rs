@@ -358,6 +358,11 @@ impl EncodedAttributes {
         EncodedAttributes { tags: tags.into(), cut: writer.cut, bytes: writer.bytes().into(), used }
     }
 
+    /// The attributes, as fields of a `KeyValueList`.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many attributes.
     #[must_use]
     pub fn count(&self) -> usize {

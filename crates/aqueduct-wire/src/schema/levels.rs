@@ -101,13 +101,3 @@ pub(crate) fn item_attributes(signal: Signal, data: u32) -> u32 {
         (Signal::Metrics, _) => 7,
     }
 }
-
-/// The field of a `KeyValue` that holds the key, and the one that holds the value.
-pub(crate) const KEY: u32 = 1;
-pub(crate) const VALUE: u32 = 2;
-
-/// Fields of an `AnyValue`.
-pub(crate) const STRING: u32 = 1;
-pub(crate) const BOOL: u32 = 2;
-pub(crate) const INT: u32 = 3;
-pub(crate) const DOUBLE: u32 = 4;

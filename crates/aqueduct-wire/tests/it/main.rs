@@ -2,6 +2,7 @@
 
 mod allocation;
 mod edit;
+mod edit_trace_state;
 mod encode;
 mod filter;
 mod fold;
@@ -18,6 +19,7 @@ mod json_lines;
 mod limits;
 mod merge;
 mod odd;
+mod odd_items;
 mod operations;
 mod oracle;
 mod signal;

@@ -134,7 +134,7 @@ fn put(out: &mut Vec<u8>, mut value: u64, generator: &mut Generator) {
     }
 }
 
-fn message(number: u32, body: &[u8], generator: &mut Generator) -> Vec<u8> {
+pub(crate) fn message(number: u32, body: &[u8], generator: &mut Generator) -> Vec<u8> {
     let mut out = Vec::new();
     put(&mut out, u64::from(number << 3) | u64::from(LEN), generator);
     put(&mut out, body.len() as u64, generator);
@@ -143,7 +143,7 @@ fn message(number: u32, body: &[u8], generator: &mut Generator) -> Vec<u8> {
 }
 
 /// A field that the protocol does not know, of any wire type.
-fn unknown(generator: &mut Generator) -> Vec<u8> {
+pub(crate) fn unknown(generator: &mut Generator) -> Vec<u8> {
     let number = 50 + generator.below(3) as u32 * 400;
     let mut out = Vec::new();
     let wire = generator.below(5) as u8;

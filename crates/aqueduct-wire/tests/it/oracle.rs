@@ -177,8 +177,8 @@ impl Request {
 }
 
 impl Request {
-    /// The attributes of every resource, scope or item; those of a resource or scope that is absent are gone
-    /// if they stay empty.
+    /// The attributes of every resource, scope, item, or message in items; those of a resource or scope that is absent are
+    /// gone if they stay empty.
     pub(crate) fn edit(&mut self, of: Of, change: impl Fn(&mut Vec<KeyValue>)) {
         macro_rules! records {
             ($records:expr, $scopes:ident, $scope:ident => $items:expr) => {
@@ -192,7 +192,7 @@ impl Request {
                             Of::Scopes => {
                                 described(&mut $scope.scope, |scope| &mut scope.attributes, &change)
                             }
-                            Of::Items => $items,
+                            _ => $items,
                         }
                     }
                 }
@@ -200,31 +200,63 @@ impl Request {
         }
         match self {
             Request::Traces(request) => {
-                records!(request.resource_spans, scope_spans, scope => scope.spans.iter_mut().for_each(|span| change(&mut span.attributes)))
-            }
-            Request::Logs(request) => {
-                records!(request.resource_logs, scope_logs, scope => {
-                    scope.log_records.iter_mut().for_each(|record| change(&mut record.attributes));
-                })
-            }
-            Request::Metrics(request) => {
-                records!(request.resource_metrics, scope_metrics, scope => {
-                    for metric in &mut scope.metrics {
-                        match &mut metric.data {
-                            None => {}
-                            Some(Data::Gauge(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
-                            Some(Data::Sum(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
-                            Some(Data::Histogram(data)) => {
-                                data.data_points.iter_mut().for_each(|point| change(&mut point.attributes))
-                            }
-                            Some(Data::ExponentialHistogram(data)) => {
-                                data.data_points.iter_mut().for_each(|point| change(&mut point.attributes))
-                            }
-                            Some(Data::Summary(data)) => data.data_points.iter_mut().for_each(|point| change(&mut point.attributes)),
+                records!(request.resource_spans, scope_spans, scope => {
+                    for span in &mut scope.spans {
+                        match of {
+                            Of::Items => change(&mut span.attributes),
+                            Of::Events => span.events.iter_mut().for_each(|event| change(&mut event.attributes)),
+                            Of::Links => span.links.iter_mut().for_each(|link| change(&mut link.attributes)),
+                            _ => {}
                         }
                     }
                 })
             }
+            Request::Logs(request) => {
+                records!(request.resource_logs, scope_logs, scope => {
+                    scope.log_records.iter_mut().filter(|_| of == Of::Items).for_each(|record| change(&mut record.attributes));
+                })
+            }
+            Request::Metrics(request) => {
+                macro_rules! points {
+                    ($data:expr) => {
+                        for point in &mut $data.data_points {
+                            match of {
+                                Of::Items => change(&mut point.attributes),
+                                Of::Exemplars => point
+                                    .exemplars
+                                    .iter_mut()
+                                    .for_each(|one| change(&mut one.filtered_attributes)),
+                                _ => {}
+                            }
+                        }
+                    };
+                }
+                records!(request.resource_metrics, scope_metrics, scope => {
+                    for metric in &mut scope.metrics {
+                        match &mut metric.data {
+                            None => {}
+                            Some(Data::Gauge(data)) => points!(data),
+                            Some(Data::Sum(data)) => points!(data),
+                            Some(Data::Histogram(data)) => points!(data),
+                            Some(Data::ExponentialHistogram(data)) => points!(data),
+                            Some(Data::Summary(data)) => {
+                                let points = data.data_points.iter_mut().filter(|_| of == Of::Items);
+                                points.for_each(|point| change(&mut point.attributes));
+                            }
+                        }
+                    }
+                })
+            }
+        }
+    }
+
+    /// The trace states of all spans, and then of each span's links.
+    pub(crate) fn trace_states(&mut self, mut change: impl FnMut(bool, &mut String)) {
+        let Request::Traces(request) = self else { return };
+        let scopes = request.resource_spans.iter_mut().flat_map(|record| &mut record.scope_spans);
+        for span in scopes.flat_map(|scope| &mut scope.spans) {
+            change(false, &mut span.trace_state);
+            span.links.iter_mut().for_each(|link| change(true, &mut link.trace_state));
         }
     }
 }
@@ -235,6 +267,9 @@ pub(crate) enum Of {
     Resources,
     Scopes,
     Items,
+    Events,
+    Links,
+    Exemplars,
 }
 
 fn described<T: Default>(
