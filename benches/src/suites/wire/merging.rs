@@ -1,5 +1,9 @@
 //! Merging requests: what it costs beside copying them, and how much it copies.
+//!
+//! A merger takes requests by value and lets go of those it has copied. So that only merging differs, the copy beside it takes requests by
+//! value too: both sides clone each one and drop the clone, which is some 20 ns of counting references.
 
+use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Merged, Merger, Signal};
 use bytes::Bytes;
 
@@ -49,6 +53,8 @@ struct Requests {
     bodies: Vec<Bytes>,
     /// Where the peer copies them to.
     room: Vec<u8>,
+    /// Where the merger takes its slabs from, as the pipeline has it.
+    pool: BufferPool,
 }
 
 impl Requests {
@@ -56,32 +62,35 @@ impl Requests {
         let bodies: Vec<Bytes> =
             (0..count).map(|_| Bytes::copy_from_slice(&payload::traces(spans))).collect();
         let room = Vec::with_capacity(bodies.iter().map(Bytes::len).sum());
-        Requests { spans: spans as u64, bodies, room }
+        Requests { spans: spans as u64, bodies, room, pool: BufferPool::default() }
     }
 
     /// Bytes of the result that do not lie in one of the requests.
     fn copied(&self) -> usize {
-        let merged = merge(&self.bodies, self.spans);
+        let merged = merge(&self.bodies, self.spans, &self.pool);
         let lies_in_one =
             |piece: &&Bytes| self.bodies.iter().any(|body| body.as_ptr_range().contains(&piece.as_ptr()));
         merged.len() - merged.pieces().iter().filter(lies_in_one).map(Bytes::len).sum::<usize>()
     }
 
-    /// Merging them, and copying them into one buffer that already has the room.
+    /// Merging clones of them, and copying clones of them into one buffer that already has the room.
     fn both(&mut self) -> (impl FnMut() -> Merged, impl FnMut() -> Option<u8>) {
-        let Requests { spans, bodies, room } = self;
-        let (spans, bodies) = (*spans, &*bodies);
+        let Requests { spans, bodies, room, pool } = self;
+        let (spans, bodies, pool) = (*spans, &*bodies, &*pool);
         let copy = move || {
             room.clear();
-            bodies.iter().for_each(|body| room.extend_from_slice(body));
+            for body in bodies {
+                let body = body.clone();
+                room.extend_from_slice(&body);
+            }
             room.last().copied()
         };
-        (move || merge(bodies, spans), copy)
+        (move || merge(bodies, spans, pool), copy)
     }
 }
 
-fn merge(bodies: &[Bytes], spans: u64) -> Merged {
-    let mut merger = Merger::new(Signal::Traces);
+fn merge(bodies: &[Bytes], spans: u64, pool: &BufferPool) -> Merged {
+    let mut merger = Merger::new(Signal::Traces).with_pool(pool.clone());
     for body in bodies {
         merger.push(Chunk::from_valid(Signal::Traces, spans, body.clone()));
     }
