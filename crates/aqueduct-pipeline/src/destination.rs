@@ -8,6 +8,7 @@ use aqueduct_transport::{Backoff, PauseClock, RetryPolicy, Turn};
 use tokio::sync::watch;
 
 use crate::Exporter;
+use crate::halve::Sizes;
 
 /// Where batches go. Share one (in an `Arc`) between the pipelines of several signals: they keep lanes and ledgers of
 /// their own, but when the destination asks for a pause all of them pause.
@@ -16,6 +17,8 @@ pub struct Destination {
     exporter: Box<dyn Exporter>,
     retry: RetryPolicy,
     pacing: Mutex<Pacing>,
+    /// Shared by all lanes: a server's limit is one for all signals.
+    sizes: Mutex<Sizes>,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
 }
@@ -46,6 +49,7 @@ impl Destination {
                 backoff: Backoff::new(retry.clone()),
                 pause: None,
             }),
+            sizes: Mutex::default(),
             retry,
             changed: watch::Sender::new(0),
         }
@@ -73,6 +77,12 @@ impl Destination {
     fn pacing(&self) -> MutexGuard<'_, Pacing> {
         // Every critical section leaves the state whole, so a panic elsewhere does not spoil it.
         self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known about the size of requests.
+    pub(crate) fn sizes(&self) -> MutexGuard<'_, Sizes> {
+        // As with the pacing.
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an attempt may start now.
@@ -138,6 +148,7 @@ impl fmt::Debug for Destination {
         f.debug_struct("Destination")
             .field("name", &self.name)
             .field("pacing", &self.pacing)
+            .field("sizes", &self.sizes)
             .finish_non_exhaustive()
     }
 }

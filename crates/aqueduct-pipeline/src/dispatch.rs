@@ -6,6 +6,9 @@
 //!
 //! A large batch is *prepared* (compressed) on a worker thread first, if there are any, by a task of its own, and waits for its turn after that like any
 //! other: what takes long comes before the pause clock is asked, not after.
+//!
+//! A batch that is larger than the destination takes becomes parts ([`crate::halve`]), each made when it would be its turn: before it is sent
+//! if the destination has refused such a size before, and otherwise when it refuses this one.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,6 +23,7 @@ use aqueduct_transport::{Failure, FailureKind, Outcome, Request, Turn};
 use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::halve::{Rest, half_of};
 use crate::lane::{Content, Counts, Held, Lane, Phase};
 use crate::notice::{Notice, NoticeHandler};
 
@@ -38,6 +42,15 @@ struct Flight {
     probe: bool,
     /// Only being prepared: nothing of it was sent.
     preparing: bool,
+}
+
+/// What is to be done with the batch that is next.
+enum Next {
+    /// A part of it is to be made.
+    Halve,
+    /// It is to be prepared on a worker thread.
+    Prepare,
+    Send,
 }
 
 /// What a task brings.
@@ -90,16 +103,16 @@ impl Dispatch {
     fn start_attempts(&mut self) -> Option<Instant> {
         while self.attempts.len() < self.lane.max_in_flight {
             let now = Instant::now();
-            let aside = {
-                let state = self.lane.state();
-                match state.next_content() {
-                    Some(content) if state.phase < Phase::Aborting => self.prepares_aside(content),
-                    _ => return None,
+            match self.next()? {
+                Next::Halve => {
+                    self.halve(now);
+                    continue;
                 }
-            };
-            if aside {
-                self.prepare(now);
-                continue;
+                Next::Prepare => {
+                    self.prepare(now);
+                    continue;
+                }
+                Next::Send => {}
             }
             let probe = match self.lane.destination.turn(now) {
                 Turn::Go => false,
@@ -113,10 +126,86 @@ impl Dispatch {
         None
     }
 
+    /// What the next batch needs; `None` when there is none, or nothing is to be begun any more.
+    fn next(&self) -> Option<Next> {
+        let limit = self.lane.destination.sizes().limit();
+        let state = self.lane.state();
+        let held = state.next().filter(|_| state.phase < Phase::Aborting)?;
+        Some(if held.exceeds(limit) {
+            Next::Halve
+        } else if self.prepares_aside(&held.content) {
+            Next::Prepare
+        } else {
+            Next::Send
+        })
+    }
+
     /// Whether the batch is to be prepared on a worker thread: one that is large and was not.
     fn prepares_aside(&self, content: &Content) -> bool {
-        let large = matches!(content, Content::Merged(merged) if merged.len() >= OFFLOAD_BYTES);
+        let large = match content {
+            Content::Merged(merged) | Content::Whole(merged) => merged.len() >= OFFLOAD_BYTES,
+            Content::Prepared(..) | Content::Rest(_) => false,
+        };
         large && self.lane.offload.is_some()
+    }
+
+    /// Makes a part of the batch that is next, which is then next.
+    fn halve(&mut self, now: Instant) {
+        let limit = self.lane.destination.sizes().limit();
+        let taken = {
+            let mut state = self.lane.state();
+            let held = state.take_next();
+            state.settling = held.as_ref().map(|held| (held.batch, held.receipt.items()));
+            held
+        };
+        let Some(mut held) = taken else { return };
+        held.content = match held.content {
+            Content::Merged(merged) => match Rest::of(&merged, limit) {
+                Ok(rest) => {
+                    Counts::add(&self.lane.counts.splits, 1);
+                    Content::Rest(Box::new(rest))
+                }
+                Err(_) => Content::Whole(merged),
+            },
+            content => content,
+        };
+        let Content::Rest(rest) = &mut held.content else {
+            return self.put_first([held]);
+        };
+        let Some(merged) = rest.next_part() else {
+            // The last item was in the part before, unless somebody has counted wrongly.
+            self.drop_batch(held, DropReason::TooLarge, "it holds fewer items than it was said to", now);
+            self.lane.state().settling = None;
+            return self.lane.announce();
+        };
+        let id = self.lane.state().take_id();
+        let part = Held {
+            id,
+            batch: held.batch,
+            receipt: held.receipt.split(merged.items()),
+            charged: held.charged.min(merged.len() as u64),
+            sealed: held.sealed,
+            attempts: 0,
+            part: held.part,
+            content: Content::Merged(merged),
+        };
+        held.charged -= part.charged;
+        if held.receipt.items() > 0 {
+            self.put_first([part, held]);
+        } else {
+            // It was the last one.
+            self.put_first([Held { charged: part.charged + held.charged, ..part }]);
+        }
+    }
+
+    /// Puts what was being settled back, to be tried next in this order.
+    fn put_first<const N: usize>(&self, batches: [Held; N]) {
+        let mut state = self.lane.state();
+        state.settling = None;
+        for held in batches.into_iter().rev() {
+            state.queue.push_front(held);
+        }
+        self.lane.note_backlog(&state);
     }
 
     fn prepare(&mut self, now: Instant) {
@@ -124,12 +213,12 @@ impl Dispatch {
         let (batch, merged) = {
             let mut state = lane.state();
             let Some(held) = state.take_next() else { return };
-            let Content::Merged(merged) = &held.content else {
+            let Some((_, merged)) = held.content.ready() else {
                 // Nobody else takes from the front, so it is the batch that was looked at.
                 state.queue.push_front(held);
                 return;
             };
-            let begun = (held.id, merged.clone());
+            let begun = (held.id, merged);
             state.in_flight.insert(held.id, held);
             lane.note_backlog(&state);
             begun
@@ -140,12 +229,17 @@ impl Dispatch {
 
     fn start(&mut self, now: Instant, probe: bool) {
         let lane = &self.lane;
-        let (batch, content, again) = {
+        let (batch, (request, merged), again) = {
             let mut state = lane.state();
             let Some(mut held) = state.take_next() else { return };
+            let Some(ready) = held.content.ready() else {
+                // As above.
+                state.queue.push_front(held);
+                return;
+            };
             lane.note_backlog(&state);
             held.attempts = held.attempts.saturating_add(1);
-            let started = (held.id, held.content.clone(), held.attempts > 1);
+            let started = (held.id, ready, held.attempts > 1);
             state.in_flight.insert(held.id, held);
             started
         };
@@ -153,7 +247,7 @@ impl Dispatch {
         if again {
             Counts::add(&lane.counts.retries, 1);
         }
-        let attempt = attempt(Arc::clone(lane), content);
+        let attempt = attempt(Arc::clone(lane), request, merged);
         let task = self.attempts.spawn(attempt);
         self.flights.insert(task.id(), Flight { batch, started: now, probe, preparing: false });
     }
@@ -168,21 +262,18 @@ impl Dispatch {
         let taken = {
             let mut state = self.lane.state();
             let held = state.in_flight.remove(&flight.batch);
-            state.settling = held.as_ref().map(|held| (held.id, held.receipt.items()));
+            state.settling = held.as_ref().map(|held| (held.batch, held.receipt.items()));
             held
         };
         let Some(mut held) = taken else { return };
         match landing {
             Some(Landing::Prepared(request)) => {
-                held.content = Content::Prepared(request);
-                let mut state = self.lane.state();
-                state.settling = None;
+                held.content = held.content.prepared(request);
                 // It was the next before.
-                state.queue.push_front(held);
-                self.lane.note_backlog(&state);
+                self.put_first([held]);
             }
             Some(Landing::Answered(request, outcome)) => {
-                held.content = Content::Prepared(request);
+                held.content = held.content.prepared(request);
                 self.settle(held, outcome, flight, now);
             }
             None => {
@@ -199,15 +290,18 @@ impl Dispatch {
 
     fn settle(&mut self, held: Held, outcome: Outcome, flight: Flight, now: Instant) {
         let destination = &self.lane.destination;
+        let len = held.content.merged().map_or(0, Merged::len);
         match outcome {
             Outcome::Delivered => {
                 destination.answered(flight.started, flight.probe, now);
+                destination.sizes().delivered(len);
                 self.delivered(now);
                 self.lane.release(held.charged, now);
                 held.receipt.delivered();
             }
             Outcome::Partial { rejected, .. } => {
                 destination.answered(flight.started, flight.probe, now);
+                destination.sizes().delivered(len);
                 self.delivered(now);
                 self.lane.release(held.charged, now);
                 held.receipt.partial(rejected);
@@ -218,13 +312,30 @@ impl Dispatch {
             }
             Outcome::TooLarge(failure) => {
                 destination.answered(flight.started, flight.probe, now);
-                self.drop_batch(held, DropReason::TooLarge, &failure.to_string(), now);
+                destination.sizes().refused(len, held.part);
+                self.too_large(held, &failure.to_string(), now);
             }
             Outcome::Retry { after, failure } => {
                 self.retry(held, after, cause_of(&failure), flight, now);
             }
             // `Outcome` may grow: what is not known to be final is tried again.
             other => self.retry(held, None, ("unknown", format!("{other:?}")), flight, now),
+        }
+    }
+
+    /// Makes parts of a batch that the destination does not take, or drops it if there is nothing to divide.
+    fn too_large(&mut self, held: Held, cause: &str, now: Instant) {
+        let limit = self.lane.destination.sizes().limit();
+        let rest = held.content.merged().filter(|_| held.receipt.items() > 1).map(|merged| {
+            // What the destination is known to take, and less than this in any case.
+            Rest::of(merged, limit.min(half_of(merged.len())))
+        });
+        match rest {
+            Some(Ok(rest)) => {
+                Counts::add(&self.lane.counts.splits, 1);
+                self.put_first([Held { content: Content::Rest(Box::new(rest)), part: true, ..held }]);
+            }
+            Some(Err(_)) | None => self.drop_batch(held, DropReason::TooLarge, cause, now),
         }
     }
 
@@ -339,12 +450,9 @@ fn cause_of(failure: &Failure) -> (&'static str, String) {
 }
 
 /// One attempt; the first one of a small batch prepares it.
-async fn attempt(lane: Arc<Lane>, content: Content) -> Landing {
+async fn attempt(lane: Arc<Lane>, request: Option<Arc<Request>>, merged: Merged) -> Landing {
     let exporter = lane.destination.exporter();
-    let request = match content {
-        Content::Prepared(request) => request,
-        Content::Merged(merged) => Arc::new(exporter.prepare(&merged)),
-    };
+    let request = request.unwrap_or_else(|| Arc::new(exporter.prepare(&merged)));
     Counts::add(&lane.counts.sent_bytes, request.len() as u64);
     let outcome = exporter.send(&request).await;
     Landing::Answered(request, outcome)

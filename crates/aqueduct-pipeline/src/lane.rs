@@ -3,6 +3,9 @@
 //! A batch is in exactly one of four places: `queue` (never tried), `retry` (tried, may be tried again), `in_flight`,
 //! or `settling` while its outcome is booked. It moves between them only under the state's lock, so walking the four gives what is held at an
 //! instant. The lane's task ([`crate::dispatch`]) alone moves batches on; intakes only append to `queue`.
+//!
+//! A batch that is too large becomes parts ([`crate::halve`]). A part is a batch like any other, with its share of the receipt and
+//! of the charge; the rest, with the rest of both, waits in `queue`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +21,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::config::LaneConfig;
 use crate::destination::Destination;
+use crate::halve::Rest;
 use crate::notice::Notices;
 
 #[derive(Debug)]
@@ -52,6 +56,8 @@ pub(crate) struct Counts {
     pub(crate) sent_bytes: AtomicU64,
     /// Attempts that ended by a panic of the exporter.
     pub(crate) panics: AtomicU64,
+    /// Batches and parts of them that were made smaller.
+    pub(crate) splits: AtomicU64,
 }
 
 impl Counts {
@@ -77,7 +83,7 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Held>,
     pub(crate) retry: VecDeque<Held>,
     pub(crate) in_flight: BTreeMap<u64, Held>,
-    /// The one batch (id and items) whose outcome is being booked. Without it a flush could return between the end of
+    /// The one batch (the id as sealed, and items) whose outcome is being booked, or of which a part is being made. Without it a flush could return between the end of
     /// the attempt and the entry in the ledger.
     pub(crate) settling: Option<(u64, u64)>,
     pub(crate) phase: Phase,
@@ -91,18 +97,70 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) id: u64,
+    /// The id of the batch as it was sealed: of which this is a part, or its own.
+    pub(crate) batch: u64,
     pub(crate) content: Content,
     pub(crate) receipt: Receipt,
     pub(crate) charged: u64,
     pub(crate) sealed: Instant,
     pub(crate) attempts: u32,
+    /// Whether it was made of one that the destination has refused.
+    pub(crate) part: bool,
 }
 
-/// The bytes of a batch: as merged, or, once it was tried, as sent (the merged bytes are released then).
-#[derive(Debug, Clone)]
+impl Held {
+    /// Whether it is to be made smaller before it is sent.
+    pub(crate) fn exceeds(&self, limit: usize) -> bool {
+        match &self.content {
+            Content::Rest(_) => true,
+            Content::Merged(merged) => merged.len() > limit && self.receipt.items() > 1,
+            // It is as it was, which may be good enough; that it will be sent is certain.
+            Content::Prepared(..) | Content::Whole(_) => false,
+        }
+    }
+}
+
+/// The bytes of a batch. What was merged is kept next to what is sent, in case it has to be made smaller: it is charged to the budget
+/// until it has settled.
+#[derive(Debug)]
 pub(crate) enum Content {
+    /// As merged.
     Merged(Merged),
-    Prepared(Arc<Request>),
+    /// As merged, and cannot be made smaller.
+    Whole(Merged),
+    /// As sent, and as merged.
+    Prepared(Arc<Request>, Merged),
+    /// Of which parts are being made.
+    Rest(Box<Rest>),
+}
+
+impl Content {
+    /// What is to be sent, if it is not the rest of something.
+    pub(crate) fn ready(&self) -> Option<(Option<Arc<Request>>, Merged)> {
+        match self {
+            Content::Merged(merged) | Content::Whole(merged) => Some((None, merged.clone())),
+            Content::Prepared(request, merged) => Some((Some(Arc::clone(request)), merged.clone())),
+            Content::Rest(_) => None,
+        }
+    }
+
+    /// The same, once it was prepared.
+    pub(crate) fn prepared(self, request: Arc<Request>) -> Content {
+        match self {
+            Content::Merged(merged) | Content::Whole(merged) | Content::Prepared(_, merged) => {
+                Content::Prepared(request, merged)
+            }
+            rest @ Content::Rest(_) => rest,
+        }
+    }
+
+    /// Bytes before compression; nothing of the rest of something.
+    pub(crate) fn merged(&self) -> Option<&Merged> {
+        match self {
+            Content::Merged(merged) | Content::Whole(merged) | Content::Prepared(_, merged) => Some(merged),
+            Content::Rest(_) => None,
+        }
+    }
 }
 
 /// What a lane holds, found by walking it.
@@ -163,10 +221,10 @@ impl Lane {
     /// Hands a sealed batch over. It always succeeds: the budget was asked when the chunks came in.
     pub(crate) fn push(&self, merged: Merged, receipt: Receipt, charged: u64, now: Instant) {
         let mut state = self.state();
-        let id = state.next_id;
-        state.next_id += 1;
+        let id = state.take_id();
         let content = Content::Merged(merged);
-        state.queue.push_back(Held { id, content, receipt, charged, sealed: now, attempts: 0 });
+        let held = Held { id, batch: id, content, receipt, charged, sealed: now, attempts: 0, part: false };
+        state.queue.push_back(held);
         self.note_backlog(&state);
         drop(state);
         self.wake.notify_one();
@@ -270,9 +328,16 @@ impl State {
         self.retry.pop_front().or_else(|| self.queue.pop_front())
     }
 
-    /// The content of the batch to try next.
-    pub(crate) fn next_content(&self) -> Option<&Content> {
-        self.retry.front().or_else(|| self.queue.front()).map(|held| &held.content)
+    /// The batch to try next, to look at.
+    pub(crate) fn next(&self) -> Option<&Held> {
+        self.retry.front().or_else(|| self.queue.front())
+    }
+
+    /// An id that no batch has yet.
+    pub(crate) fn take_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
@@ -284,9 +349,7 @@ impl State {
     }
 
     fn oldest(&self) -> Option<u64> {
-        let waiting = self.queue.iter().chain(&self.retry).map(|held| held.id).min();
-        let flying = self.in_flight.keys().next().copied();
-        let settling = self.settling.map(|(id, _)| id);
-        waiting.into_iter().chain(flying).chain(settling).min()
+        let held = self.queue.iter().chain(&self.retry).chain(self.in_flight.values());
+        held.map(|held| held.batch).chain(self.settling.map(|(batch, _)| batch)).min()
     }
 }

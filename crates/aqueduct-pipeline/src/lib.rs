@@ -56,12 +56,17 @@
 //!   full, because a chunk is taken for every lane or for none.
 //! - A [`Worker`] is the thread; pipelines may share one. With worker threads besides ([`Builder::offload`]) large batches are compressed there, so that one
 //!   destination's compression holds up neither the others nor the timers.
+//! - A batch that a destination finds too large becomes *parts*, which share its bytes and repeat the resource and scope of what they hold. What the
+//!   destination takes is remembered, over all lanes, and the next batches are divided before they are sent. An item that is too large alone is
+//!   dropped as `too_large`, alone.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
 //!
 //! - **Conservation.** A batch is in exactly one of open batch, queue, retries or attempts until it settles, and it
 //!   settles once. A panicking exporter loses an attempt, never a batch.
+//!   The same is true of parts: each has its share of the items, its own attempts, and the age of its batch; who follows a chunk hears of it when all of
+//!   its items have settled.
 //! - **Deadlines.** [`Pipeline::flush`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
 //!   runtime; on the pipeline's own worker they answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
 //!   as `unknown_outcome` (under way) or `shutdown` (the rest).
@@ -69,7 +74,7 @@
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure.
-//! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other.
+//! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other, and so may parts of one.
 //! - **Forks.** In a process that was forked from the pipeline's nothing hangs and nothing is sent twice: [`Intake::offer`] answers [`Refused::Forked`], waiting answers
 //!   [`WaitError::Forked`], dropping abandons. Build a pipeline of its own in the child, with a worker, worker pool, destination and slab pool that were
 //!   made there; the parent's goes on.
@@ -80,7 +85,10 @@
 //!
 //! - Memory only: what is held when the process is killed is lost. Use [`Intake::offer_acknowledged`] to acknowledge
 //!   after delivery instead of before.
-//! - A batch is never split: one that the destination finds too large is dropped as `too_large`.
+//! - How large a request may be is learnt from refusals, in bytes before compression, and not written down: after a start the first large batch is
+//!   refused again. Where a server counts compressed bytes, what was learnt from one batch may not suit another, which is then refused once more.
+//! - What was tried is held twice, as merged and, if it was compressed, as sent, until it has settled; the budget counts the former.
+//! - A part holds the memory of its whole batch as far as that is in large chunks, while the budget counts its share only.
 //! - The byte budget counts the chunks' lengths. A chunk of 16 KiB and more is kept by reference, so a slice of a
 //!   larger buffer pins all of it.
 //!
@@ -99,6 +107,7 @@ mod config;
 mod destination;
 mod dispatch;
 mod exporter;
+mod halve;
 mod intake;
 mod lane;
 mod metrics;

@@ -44,6 +44,12 @@ const PANICS: Desc = Desc::counter(
     "Attempts that ended by a panic of the exporter; their batches were kept.",
 )
 .with_attributes(LANE);
+const SPLITS: Desc = Desc::counter(
+    "aqueduct_pipeline_splits_total",
+    "{batch}",
+    "Batches, or parts of them, that were made smaller because the destination does not take so much at once.",
+)
+.with_attributes(LANE);
 const PAUSED: Desc = Desc::gauge(
     "aqueduct_pipeline_paused_seconds",
     "s",
@@ -53,7 +59,7 @@ const PAUSED: Desc = Desc::gauge(
 
 /// The metrics of this crate; those of the ledgers are in [`aqueduct_metrics::METRICS`].
 pub const METRICS: &[Desc] =
-    &[WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, PAUSED];
+    &[WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, SPLITS, PAUSED];
 
 /// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines.
 pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
@@ -62,7 +68,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 7] = [
+    let counters: [(&Desc, Reading); 8] = [
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),
@@ -70,6 +76,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         (&RETRIES, |lane| lane.retries),
         (&SENT, |lane| lane.sent_bytes),
         (&PANICS, |lane| lane.exporter_panics),
+        (&SPLITS, |lane| lane.splits),
     ];
     for (desc, value) in counters {
         let mut family = text.family(desc);

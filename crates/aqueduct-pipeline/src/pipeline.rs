@@ -300,6 +300,7 @@ fn lane_status(lane: &Lane, open_items: u64, now: Instant) -> LaneStatus {
         retries: counts.retries.load(Ordering::Relaxed),
         sent_bytes: counts.sent_bytes.load(Ordering::Relaxed),
         exporter_panics: counts.panics.load(Ordering::Relaxed),
+        splits: counts.splits.load(Ordering::Relaxed),
         paused: lane.destination.paused(now),
         last_success: last_success.map(ago),
         last_failure: last_failure.map(|(then, cause)| (ago(then), cause)),

@@ -40,6 +40,8 @@ pub struct LaneStatus {
     pub sent_bytes: u64,
     /// Attempts that ended by a panic of the exporter; their batches were kept.
     pub exporter_panics: u64,
+    /// Batches, or parts of them, that were made smaller because the destination does not take so much at once.
+    pub splits: u64,
     /// How long the destination is paused still; `None` when it is not.
     pub paused: Option<Duration>,
     /// How long ago something was delivered.

@@ -3,7 +3,7 @@
 //! The bytes have been validated by the receiver. Ids are looked for where our own generator puts them first, because a sink that reads a million
 //! items a second must not be what is measured.
 
-use super::ItemId;
+use super::{ItemId, layout};
 use aqueduct::wire::Signal;
 use aqueduct::wire::view::{LogRecord, Logs, MetricData, Metrics, Number, NumberPoint, Span, Traces};
 
@@ -61,33 +61,21 @@ pub fn for_each_id(signal: Signal, request: &[u8], mut visit: impl FnMut(ItemId)
 
 #[inline]
 fn span_id(span: Span<'_>) -> Option<ItemId> {
-    // Every known encoder writes fields in order, so the trace id is first: tag 0x0a, length 16. To ask the span for it would be to look at all its
-    // fields, in case there are two.
-    if let Some(([0x0A, 0x10], rest)) = span.bytes().split_first_chunk::<2>()
-        && let Some((id, _)) = rest.split_first_chunk::<16>()
-    {
-        return ItemId::from_trace_id(id);
-    }
-    ItemId::from_trace_id(span.trace_id())
+    // To ask the span for it would be to look at all its fields, in case there are two. Every known encoder writes fields in order, so the
+    // trace id is first.
+    let start = span.bytes().first_chunk::<{ layout::SPAN_HEAD }>();
+    let id = start.and_then(|start| layout::of_spans().id_in(start));
+    ItemId::from_trace_id(id.unwrap_or_else(|| span.trace_id()))
 }
 
 #[inline]
 fn log_id(record: LogRecord<'_>) -> Option<ItemId> {
-    // A log record's trace id comes after all its attributes. The generator's records end with trace id, span id and observed time,
-    // and what looks like these three tags with our magic between them is no accident (one in 2^72): this saves the walk.
-    if let Some(tail) = record.bytes().last_chunk::<LOG_TAIL>()
-        && tail[..2] == [0x4A, 16]
-        && tail[18..20] == [0x52, 8]
-        && tail[28] == 0x59
-        && let Some(id) = ItemId::from_trace_id(&tail[2..18])
-    {
-        return Some(id);
-    }
-    ItemId::from_trace_id(record.trace_id())
+    // A log record's trace id comes after all its attributes. What looks like the end of a record of the generator, with our magic in it, is
+    // no accident (one in 2^72): this saves the walk.
+    let end = record.bytes().last_chunk::<{ layout::LOG_TAIL }>();
+    let id = end.and_then(|end| layout::of_logs().id_in(end)).and_then(ItemId::from_trace_id);
+    id.or_else(|| ItemId::from_trace_id(record.trace_id()))
 }
-
-/// Trace id (18 bytes with tag and length), span id (10), observed time (9).
-const LOG_TAIL: usize = 37;
 
 fn point_id(point: NumberPoint<'_>) -> Option<ItemId> {
     let fields = point.fields();

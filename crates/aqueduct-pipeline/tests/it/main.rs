@@ -8,6 +8,7 @@ mod build;
 mod delivery;
 mod fanout;
 mod fork;
+mod halve;
 mod memory;
 mod retry;
 mod scripted;

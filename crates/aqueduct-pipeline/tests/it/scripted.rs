@@ -1,6 +1,7 @@
 //! An exporter that does what the test says, and what the tests share.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub(crate) enum Step {
     Panic,
 }
 
-/// Follows a script, then delivers everything.
+/// Follows a script, then delivers everything; but what the script would take, and is too large, is refused as that.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scripted(Arc<Inner>);
 
@@ -44,6 +45,8 @@ struct Inner {
     script: Mutex<VecDeque<Step>>,
     log: Mutex<Log>,
     changed: Condvar,
+    /// The largest request in bytes that is taken; 0 takes all.
+    limit: AtomicUsize,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -52,6 +55,8 @@ pub(crate) struct Log {
     pub(crate) attempts: usize,
     /// The bytes of the requests that were delivered, in order.
     pub(crate) delivered: Vec<Vec<u8>>,
+    /// The sizes of those that were refused as too large.
+    pub(crate) too_large: Vec<usize>,
     /// Attempts under way at once, at most.
     pub(crate) most_at_once: usize,
     now: usize,
@@ -62,6 +67,11 @@ impl Scripted {
         let scripted = Self::default();
         scripted.0.script.lock().unwrap().extend(script);
         scripted
+    }
+
+    /// From now on takes requests of at most so many bytes.
+    pub(crate) fn limit(&self, bytes: usize) {
+        self.0.limit.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -76,8 +86,13 @@ impl Scripted {
         assert!(!timeout.timed_out(), "only {} of {attempts} attempts were made", log.attempts);
     }
 
-    fn step(&self) -> Step {
-        self.0.script.lock().unwrap().pop_front().unwrap_or(Step::Deliver)
+    fn step(&self, bytes: usize) -> Step {
+        let step = self.0.script.lock().unwrap().pop_front().unwrap_or(Step::Deliver);
+        let limit = self.0.limit.load(Ordering::Relaxed);
+        match step {
+            Step::Deliver | Step::Reject(_) if limit > 0 && bytes > limit => Step::TooLarge,
+            step => step,
+        }
     }
 }
 
@@ -104,7 +119,7 @@ impl Exporter for Scripted {
             self.0.changed.notify_all();
             // Lets the other attempts of the same burst begin.
             tokio::task::yield_now().await;
-            let step = self.step();
+            let step = self.step(request.uncompressed_len());
             let delivered = || {
                 let bytes = request.pieces().iter().flat_map(|piece| piece.to_vec()).collect();
                 self.0.log.lock().unwrap().delivered.push(bytes);
@@ -131,7 +146,10 @@ impl Exporter for Scripted {
                     Outcome::Retry { after: None, failure }
                 }
                 Step::Permanent => Outcome::Permanent(Failure::new(FailureKind::Http(400), "bad data")),
-                Step::TooLarge => Outcome::TooLarge(Failure::new(FailureKind::Http(413), "too large")),
+                Step::TooLarge => {
+                    self.0.log.lock().unwrap().too_large.push(request.uncompressed_len());
+                    Outcome::TooLarge(Failure::new(FailureKind::Http(413), "too large"))
+                }
                 Step::Hang => std::future::pending().await,
                 Step::Panic => panic!("scripted"),
             }

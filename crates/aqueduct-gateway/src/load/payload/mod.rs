@@ -5,13 +5,13 @@
 //! come back is patched where it lies.
 
 mod content;
-mod encode;
+mod places;
 mod text;
 
 use crate::ids::ItemId;
-use aqueduct::wire::{Signal, grpc};
-use content::Variety;
-use encode::Writer;
+use aqueduct::wire::encode::ChunkBuilder;
+use aqueduct::wire::{Chunk, Signal, grpc};
+use content::{Counter, Item, Variety};
 
 /// What a request is made of.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,11 @@ pub(crate) struct Template {
 impl Template {
     /// Encodes a request of this shape.
     pub(crate) fn new(shape: Shape, producer: u32) -> Result<Self, TemplateError> {
-        let (mut bytes, mut fields) = protobuf(shape, producer);
+        let request = protobuf(shape, producer);
+        let (mut bytes, mut fields) = (request.bytes().to_vec(), Vec::new());
+        if shape.encoding != Encoding::Json {
+            fields = places::of(&request, producer)?;
+        }
         match shape.encoding {
             Encoding::Protobuf => {}
             Encoding::Grpc => {
@@ -147,8 +151,10 @@ impl Fields {
 pub(crate) enum TemplateError {
     /// The message does not fit the 32-bit length of a gRPC frame.
     TooLarge,
-    /// The JSON of the request could not be written, or does not show the identities where they were expected.
+    /// The request could not be written as JSON.
     Json(String),
+    /// Something that is to be patched does not occur in each item exactly once.
+    Hidden(&'static str),
 }
 
 impl std::fmt::Display for TemplateError {
@@ -156,6 +162,7 @@ impl std::fmt::Display for TemplateError {
         match self {
             Self::TooLarge => f.write_str("a request of this many items does not fit a gRPC message"),
             Self::Json(why) => write!(f, "cannot write the request as JSON: {why}"),
+            Self::Hidden(what) => write!(f, "cannot find the {what} in every item of the request"),
         }
     }
 }
@@ -166,101 +173,26 @@ impl std::error::Error for TemplateError {}
 const POINTS_PER_METRIC: usize = 10;
 
 /// The request as protobuf: one resource, one scope, all items.
-fn protobuf(shape: Shape, producer: u32) -> (Vec<u8>, Vec<Fields>) {
-    let mut variety = Variety::new(u64::from(producer));
-    let mut fields = Vec::with_capacity(shape.items);
-    let mut request = Writer::default();
-    let resource_at = request.message(1, |resource| {
-        resource.message(1, |out| content::resource(out, producer));
-        let scope_at = resource.message(2, |scope| {
-            scope.message(1, |out| {
-                out.text(1, "com.example.shop.checkout.http");
-                out.text(2, "1.8.0");
-            });
-            match shape.signal {
-                Signal::Metrics => metrics(scope, shape, producer, &mut variety, &mut fields),
-                signal => {
-                    for sequence in 0..shape.items as u64 {
-                        let id = ItemId { producer, sequence };
-                        let mut item = Fields::default();
-                        let at = scope.message(2, |out| {
-                            item = match signal {
-                                Signal::Logs => log(out, id, shape, &mut variety),
-                                _ => span(out, id, shape, &mut variety),
-                            };
-                        });
-                        item.shift(at);
-                        fields.push(item);
-                    }
-                }
+fn protobuf(shape: Shape, producer: u32) -> Chunk {
+    let variety = &Variety::new(u64::from(producer));
+    let (attributes, scope) = (shape.attributes, content::scope());
+    let mut builder = ChunkBuilder::new(shape.signal, content::resource(producer));
+    let per_push = if shape.signal == Signal::Metrics { POINTS_PER_METRIC } else { 1 };
+    for made in (0..shape.items).step_by(per_push) {
+        let id = ItemId { producer, sequence: made as u64 };
+        let item = Item { id, attributes, variety };
+        match shape.signal {
+            Signal::Metrics => {
+                let name = format!("app.orders.priced.{:03}", made / POINTS_PER_METRIC);
+                let points = POINTS_PER_METRIC.min(shape.items - made) as u64;
+                let counter = Counter { name: &name, first: id, points, attributes, variety };
+                builder.push_metric(&scope, &counter);
             }
-        });
-        fields.iter_mut().for_each(|item| item.shift(scope_at));
-    });
-    fields.iter_mut().for_each(|item| item.shift(resource_at));
-    (request.bytes, fields)
-}
-
-/// Any time with 19 digits: every use of it is patched before sending.
-const SOME_TIME: u64 = 1_700_000_000_000_000_000;
-
-fn span(out: &mut Writer, id: ItemId, shape: Shape, variety: &mut Variety) -> Fields {
-    let identity = out.field(1, &id.to_trace_id());
-    let span_id = out.field(2, &id.span_id());
-    out.text(5, content::span_name(variety));
-    out.uint(6, 2); // SPAN_KIND_SERVER
-    let start = out.fixed64(7, SOME_TIME);
-    let end = out.fixed64(8, SOME_TIME);
-    content::attributes(out, 9, shape.attributes, variety);
-    out.message(15, |status| status.uint(3, 1)); // STATUS_CODE_OK
-    out.fixed32(16, 0x0000_0101); // sampled, parent is known to be local
-    Fields { identity, span_id: Some(span_id), start, end: Some(end) }
-}
-
-fn log(out: &mut Writer, id: ItemId, shape: Shape, variety: &mut Variety) -> Fields {
-    let start = out.fixed64(1, SOME_TIME);
-    out.uint(2, 9); // SEVERITY_NUMBER_INFO
-    out.text(3, "INFO");
-    out.any(5, &content::log_body(variety));
-    content::attributes(out, 6, shape.attributes, variety);
-    out.fixed32(8, 1);
-    let identity = out.field(9, &id.to_trace_id());
-    let span_id = out.field(10, &id.span_id());
-    let end = out.fixed64(11, SOME_TIME);
-    Fields { identity, span_id: Some(span_id), start, end: Some(end) }
-}
-
-fn metrics(scope: &mut Writer, shape: Shape, producer: u32, variety: &mut Variety, fields: &mut Vec<Fields>) {
-    let mut made = 0;
-    while made < shape.items {
-        let points = POINTS_PER_METRIC.min(shape.items - made);
-        let from = fields.len();
-        let metric_at = scope.message(2, |metric| {
-            metric.text(1, &format!("app.orders.priced.{:03}", made / POINTS_PER_METRIC));
-            metric.text(2, "Orders priced, by outcome");
-            metric.text(3, "{order}");
-            let sum_at = metric.message(7, |sum| {
-                for index in 0..points {
-                    let id = ItemId { producer, sequence: (made + index) as u64 };
-                    let (begun, value) = id.to_point();
-                    let mut item = Fields::default();
-                    let at = sum.message(1, |point| {
-                        point.fixed64(2, begun);
-                        item.start = point.fixed64(3, SOME_TIME);
-                        item.identity = point.fixed64(6, value as u64);
-                        content::attributes(point, 7, shape.attributes, variety);
-                    });
-                    item.shift(at);
-                    fields.push(item);
-                }
-                sum.uint(2, 2); // AGGREGATION_TEMPORALITY_CUMULATIVE
-                sum.uint(3, 1); // is_monotonic
-            });
-            fields[from..].iter_mut().for_each(|item| item.shift(sum_at));
-        });
-        fields[from..].iter_mut().for_each(|item| item.shift(metric_at));
-        made += points;
+            Signal::Logs => builder.push_log(&scope, &item),
+            _ => builder.push_span(&scope, &item),
+        }
     }
+    builder.seal()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The template as OTLP/JSON, where identities are fixed-width hexadecimal or decimal text and can be patched in place too.
 
-use super::{Field, Fields, SOME_TIME, TemplateError};
+use super::content::{BEGUN, ENDED};
+use super::{Field, Fields, TemplateError};
 use crate::ids::ItemId;
 use aqueduct::wire::{Signal, json};
 
@@ -14,35 +15,28 @@ pub(super) fn to_json(
     let text =
         json::from_protobuf(signal, protobuf).map_err(|error| TemplateError::Json(error.to_string()))?;
     let mut fields = vec![Fields::default(); items];
-    let time = SOME_TIME.to_string();
-    let mut times: Vec<usize> = text.match_indices(&time).map(|(at, _)| at).collect();
-    // A span has two times and so has a log record; a point has one. The order within an item does not matter to a reader,
-    // but the earlier time must stay the start: OTLP/JSON writers keep the order of the fields.
-    let per_item = if signal == Signal::Metrics { 1 } else { 2 };
-    if times.len() != items * per_item {
-        return Err(TemplateError::Json("it does not show every time".to_owned()));
+    // What comes in every item comes in the order of the items; within an item any order will do.
+    let times = |time: u64| text.match_indices(&time.to_string()).map(|(at, _)| at).collect::<Vec<_>>();
+    let (begun, ended) = (times(BEGUN), times(ENDED));
+    let has_end = signal != Signal::Metrics;
+    if begun.len() != items || ended.len() != if has_end { items } else { 0 } {
+        return Err(TemplateError::Hidden("time"));
     }
-    times.reverse();
     let mut from = 0;
-    for (sequence, item) in (0..).zip(&mut fields) {
-        let id = ItemId { producer, sequence };
-        let find = |needle: &str, from: usize| {
-            text[from..]
-                .find(needle)
-                .map(|at| at + from)
-                .ok_or_else(|| TemplateError::Json("it does not show every identity".to_owned()))
+    for (index, item) in fields.iter_mut().enumerate() {
+        let id = ItemId { producer, sequence: index as u64 };
+        let find = |needle: &str, what| {
+            text[from..].find(needle).map(|at| at + from).ok_or(TemplateError::Hidden(what))
         };
         if signal == Signal::Metrics {
-            item.identity = find(&id.to_point().1.to_string(), from)?;
+            item.identity = find(&id.to_point().1.to_string(), "value")?;
         } else {
-            item.identity = find(&hex(&id.to_trace_id()), from)?;
-            item.span_id = Some(find(&hex(&id.span_id()), from)?);
+            item.identity = find(&hex(&id.to_trace_id()), "trace id")?;
+            item.span_id = Some(find(&hex(&id.span_id()), "span id")?);
         }
         from = item.identity;
-        item.start = times.pop().expect("counted above");
-        if per_item == 2 {
-            item.end = times.pop();
-        }
+        item.start = begun[index];
+        item.end = has_end.then(|| ended[index]);
     }
     Ok((text.into_bytes(), fields))
 }
