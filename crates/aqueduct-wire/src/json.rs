@@ -7,8 +7,11 @@
 //! the same as leaving the key out.
 //!
 //! Reading goes from the JSON tokenizer straight to protobuf, and writing from protobuf straight to text,
-//! both by the tables that the validator uses: no object tree in between. [`JsonLines`] and [`write_line`] are the OTLP file format.
+//! both by the tables that the validator uses: no object tree in between. Text must be UTF-8, which is checked once for
+//! all of it. Keys may come in any order, but are found fastest in that of the `.proto` files, in which we write them.
+//! [`JsonLines`] and [`write_line`] are the OTLP file format.
 
+mod escape;
 mod lines;
 mod read;
 mod rpc;

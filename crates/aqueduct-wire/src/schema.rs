@@ -4,12 +4,17 @@
 //! `resource.v1` and `common.v1`. The validator, the paths in errors and the JSON door all read these
 //! tables.
 
+#[cfg(feature = "json")]
+mod camel;
 mod levels;
 mod messages;
 pub(crate) mod tags;
 
 pub(crate) use levels::{DESCRIBED_BY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, ids, item_attributes};
 pub(crate) use messages::{KEY_VALUE, numbers, request};
+
+#[cfg(feature = "json")]
+pub(crate) use camel::{CamelCase, Words};
 
 use crate::cursor::{FIXED32, FIXED64, LEN, VARINT};
 
@@ -49,6 +54,9 @@ pub(crate) struct Field {
     pub(crate) number: u8,
     /// As in the `.proto` file.
     pub(crate) name: &'static str,
+    /// As in JSON.
+    #[cfg(feature = "json")]
+    pub(crate) camel_case: CamelCase,
     pub(crate) kind: Kind,
     pub(crate) form: Form,
 }
@@ -147,6 +155,19 @@ impl Kind {
     }
 }
 
+impl Field {
+    const fn new(number: u8, name: &'static str, kind: Kind, form: Form) -> Field {
+        Field {
+            number,
+            name,
+            #[cfg(feature = "json")]
+            camel_case: CamelCase::new(name),
+            kind,
+            form,
+        }
+    }
+}
+
 impl Message {
     pub(crate) const fn new(role: Role, fields: &'static [Field]) -> Message {
         let mut table = [Op::Other; 256];
@@ -154,6 +175,7 @@ impl Message {
         let mut at = 0;
         while at < fields.len() {
             let field = &fields[at];
+            assert!(at == 0 || fields[at - 1].number < field.number, "fields are sorted by number");
             let key = (field.number << 3) as usize;
             table[key | field.kind.wire() as usize] = field.kind.op();
             if let Kind::Message(child) = field.kind {

@@ -1,9 +1,9 @@
 //! The answers: export responses and statuses.
 
 use super::JsonError;
+use super::escape::{into_string, write_string};
 use crate::Signal;
 use crate::rpc::{Code, ExportResponse, Status};
-use core::fmt::Write;
 use core::time::Duration;
 use serde_json::Value;
 
@@ -18,9 +18,8 @@ pub fn response_to_json(signal: Signal, response: &ExportResponse) -> String {
         out.push_str(&format!("\"{}\":\"{}\"", rejected_key(signal), response.rejected.min(i64::MAX as u64)));
     }
     if !response.message.is_empty() {
-        out.push_str(if response.rejected > 0 { ",\"errorMessage\":\"" } else { "\"errorMessage\":\"" });
-        escape_into(&mut out, &response.message);
-        out.push('"');
+        out.push_str(if response.rejected > 0 { ",\"errorMessage\":" } else { "\"errorMessage\":" });
+        out.push_str(&quoted(&response.message));
     }
     out.push_str("}}");
     out
@@ -61,9 +60,7 @@ pub fn response_from_json(json: &[u8]) -> Result<ExportResponse, JsonError> {
 /// Writes a `google.rpc.Status`, with its `RetryInfo` if there is one.
 #[must_use]
 pub fn status_to_json(status: &Status) -> String {
-    let mut out = format!("{{\"code\":{},\"message\":\"", status.code.as_u32());
-    escape_into(&mut out, &status.message);
-    out.push('"');
+    let mut out = format!("{{\"code\":{},\"message\":{}", status.code.as_u32(), quoted(&status.message));
     if let Some(delay) = status.retry_delay {
         out.push_str(&format!(
             ",\"details\":[{{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"{}\"}}]",
@@ -99,6 +96,13 @@ pub fn status_from_json(json: &[u8]) -> Result<Status, JsonError> {
         }
     }
     Ok(status)
+}
+
+/// A string with its quotes.
+fn quoted(text: &str) -> String {
+    let mut out = Vec::new();
+    write_string(&mut out, text.as_bytes());
+    into_string(out)
 }
 
 fn object(json: &[u8]) -> Result<Value, JsonError> {
@@ -151,29 +155,4 @@ fn parse_seconds(text: &str) -> Option<Duration> {
     }
     let nanos = format!("{fraction:0<9}").parse().ok()?;
     Some(Duration::new(seconds.parse().ok()?, nanos))
-}
-
-/// Appends `text` with the escapes that JSON demands.
-pub(super) fn escape_into(out: &mut String, text: &str) {
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(&text[clean..at]);
-        clean = at + 1;
-        if escape.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
-        }
-    }
-    out.push_str(&text[clean..]);
 }

@@ -10,15 +10,15 @@ use super::{Field, Form, Kind, Message, Role};
 use crate::Signal;
 
 const fn one(number: u8, name: &'static str, kind: Kind) -> Field {
-    Field { number, name, kind, form: Form::One }
+    Field::new(number, name, kind, Form::One)
 }
 
 const fn either(number: u8, name: &'static str, kind: Kind) -> Field {
-    Field { number, name, kind, form: Form::Either }
+    Field::new(number, name, kind, Form::Either)
 }
 
 const fn list(number: u8, name: &'static str, kind: Kind) -> Field {
-    Field { number, name, kind, form: Form::List }
+    Field::new(number, name, kind, Form::List)
 }
 
 const fn message(number: u8, name: &'static str, of: &'static Message) -> Field {

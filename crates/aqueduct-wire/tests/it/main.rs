@@ -16,6 +16,8 @@ mod interop;
 mod json;
 #[cfg(feature = "json")]
 mod json_lines;
+#[cfg(feature = "json")]
+mod json_oracle;
 mod limits;
 mod merge;
 mod odd;
