@@ -228,18 +228,18 @@ impl Edit {
         let signal = chunk.signal();
         let mut attributes = Attributes::new(chunk.bytes(), self);
         match self.of {
-            Of::Resources => pass::rewrite(chunk, Some(Level::Record), |rope, body, _| {
+            Of::Resources => pass::rewrite(chunk, Some(Level::Record), |rope, body, _, _| {
                 attributes.described(rope, body, Level::Record)
             }),
             Of::Scopes => {
                 let scope = Level::Record.inner(signal).unwrap_or(Level::Items);
-                pass::rewrite(chunk, Some(scope), |rope, body, _| attributes.described(rope, body, scope))
+                pass::rewrite(chunk, Some(scope), |rope, body, _, _| attributes.described(rope, body, scope))
             }
-            Of::Items => pass::rewrite(chunk, None, |rope, body, data| {
+            Of::Items => pass::rewrite(chunk, None, |rope, body, data, _| {
                 attributes.message(rope, body, crate::schema::item_attributes(signal, data))
             }),
             of if !of.occurs_in(signal) => Ok(Merged::from_chunk(chunk.clone())),
-            of => pass::rewrite(chunk, None, |rope, body, data| match of.within_item(data) {
+            of => pass::rewrite(chunk, None, |rope, body, data, _| match of.within_item(data) {
                 Some((number, inner)) => attributes.within(rope, body, number, inner),
                 None => Ok(false),
             }),

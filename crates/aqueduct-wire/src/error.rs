@@ -30,6 +30,8 @@ pub enum InvalidKind {
     Depth,
     /// More items than [`Limits::max_items`](crate::Limits::max_items).
     Items,
+    /// More resource and scope records than [`Limits::max_envelopes`](crate::Limits::max_envelopes).
+    Envelopes,
     /// A message with more attributes than [`Limits::max_attributes`](crate::Limits::max_attributes).
     Attributes,
     /// A request longer than [`Limits::max_bytes`](crate::Limits::max_bytes).
@@ -54,6 +56,7 @@ impl InvalidKind {
             InvalidKind::MissingId => "missing trace id or span id",
             InvalidKind::Depth => "nested too deeply",
             InvalidKind::Items => "too many items",
+            InvalidKind::Envelopes => "too many resources and scopes",
             InvalidKind::Attributes => "too many attributes",
             InvalidKind::Bytes => "request too long",
             InvalidKind::RecordBytes => "record too long",
@@ -79,7 +82,7 @@ pub struct Invalid {
 /// A limit, and what was found.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// The limit, in its unit: levels, items, attributes or bytes.
+    /// The limit, in its unit: levels, items, records, attributes or bytes.
     pub limit: u64,
     /// How much there is, or was when counting stopped: at least one more.
     pub found: u64,
@@ -101,8 +104,8 @@ impl Invalid {
         self.offset
     }
 
-    /// The limit that was exceeded, if it is one, and what was found: for [`InvalidKind::Depth`], `Items`, `Attributes`, `Bytes` and
-    /// `RecordBytes`.
+    /// The limit that was exceeded, if it is one, and what was found: for [`InvalidKind::Depth`], `Items`, `Envelopes`,
+    /// `Attributes`, `Bytes` and `RecordBytes`.
     #[must_use]
     pub fn limit(&self) -> Option<Exceeded> {
         self.limit

@@ -5,10 +5,11 @@ use crate::cursor::{Cursor, LEN};
 use crate::error::{Fault, InvalidKind};
 use crate::rope::Rope;
 use crate::schema::Level;
+use bytes::Bytes;
 use core::ops::Range;
 
 /// A stretch of the request.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -112,8 +113,42 @@ impl Fields<'_> {
 pub(crate) enum Header {
     /// They lie side by side.
     Side(Place),
-    /// They do not, and are a copy.
-    Gathered(Vec<u8>),
+    /// They do not, and are a copy: one, whatever number of results it is repeated in.
+    Gathered(Bytes),
+}
+
+/// A [`Header`] while its fields are found.
+#[derive(Debug, Default)]
+struct Gathering {
+    /// Fields side by side, as long as all are.
+    side: Place,
+    /// All of them, once they are not.
+    apart: Vec<u8>,
+}
+
+impl Gathering {
+    /// Appends a field.
+    #[inline]
+    fn push(&mut self, request: &[u8], place: Place) {
+        if !self.apart.is_empty() {
+            self.apart.extend_from_slice(&request[place.range()]);
+        } else if self.side.len() == 0 {
+            self.side = place;
+        } else if self.side.end == place.start {
+            self.side.end = place.end;
+        } else {
+            self.apart = [&request[self.side.range()], &request[place.range()]].concat();
+        }
+    }
+
+    fn finish(self) -> Header {
+        if self.apart.is_empty() {
+            Header::Side(self.side)
+        } else {
+            // Without the room that it did not need: some are kept for as long as their source.
+            Header::Gathered(self.apart.into_boxed_slice().into())
+        }
+    }
 }
 
 impl Header {
@@ -125,7 +160,7 @@ impl Header {
     ///
     /// None if they lie side by side in the request, else a copy of them.
     pub(crate) fn of(request: &[u8], body: Place, level: Level) -> Result<(Header, bool), Fault> {
-        let mut header = Header::EMPTY;
+        let mut header = Gathering::default();
         let mut alone = true;
         let mut fields = Fields::new(request, body, level);
         while let Some(field) = fields.next()? {
@@ -135,20 +170,7 @@ impl Header {
                 header.push(request, field.whole);
             }
         }
-        Ok((header, alone))
-    }
-
-    /// Appends a field.
-    #[inline]
-    pub(crate) fn push(&mut self, request: &[u8], place: Place) {
-        match self {
-            Header::Side(side) if side.len() == 0 => *side = place,
-            Header::Side(side) if side.end == place.start => side.end = place.end,
-            Header::Side(side) => {
-                *self = Header::Gathered([&request[side.range()], &request[place.range()]].concat());
-            }
-            Header::Gathered(bytes) => bytes.extend_from_slice(&request[place.range()]),
-        }
+        Ok((header.finish(), alone))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -168,7 +190,7 @@ impl Header {
     pub(crate) fn append_to(&self, rope: &mut Rope) {
         match self {
             Header::Side(place) => rope.keep(*place),
-            Header::Gathered(bytes) => rope.write(bytes),
+            Header::Gathered(bytes) => rope.lend(bytes),
         }
     }
 }
@@ -188,14 +210,30 @@ impl Live {
     /// The kinds are alternatives: the last one replaces others before it, and what belongs to the same one
     /// is merged.
     pub(crate) fn of(request: &[u8], body: Place) -> Result<Option<Live>, Fault> {
+        Live::among(request, body, |_| ())
+    }
+
+    /// As [`Live::of`], and shows the metric's own fields on the way.
+    pub(crate) fn among(
+        request: &[u8],
+        body: Place,
+        mut own: impl FnMut(Field),
+    ) -> Result<Option<Live>, Fault> {
         let mut fields = Fields::new(request, body, Level::Metric);
         let mut live: Option<Live> = None;
         while let Some(field) = fields.next()? {
-            if field.held && live.is_none_or(|live| live.kind != field.number) {
+            if !field.held {
+                own(field);
+            } else if live.is_none_or(|live| live.kind != field.number) {
                 live = Some(Live { kind: field.number, from: field.whole.start });
             }
         }
         Ok(live)
+    }
+
+    /// The field of the metric that its data is.
+    pub(crate) fn kind(self) -> u32 {
+        self.kind
     }
 
     /// The next data that counts, from `fields` of the metric.
@@ -210,7 +248,7 @@ impl Live {
 
     /// The headers of all data that counts, and whether there are no points.
     pub(crate) fn header(self, request: &[u8], metric: Place) -> Result<(Header, bool), Fault> {
-        let mut header = Header::EMPTY;
+        let mut header = Gathering::default();
         let mut alone = true;
         let mut data = Fields::new(request, metric, Level::Metric);
         while let Some(field) = self.next(&mut data)? {
@@ -223,7 +261,7 @@ impl Live {
                 }
             }
         }
-        Ok((header, alone))
+        Ok((header.finish(), alone))
     }
 
     #[inline]

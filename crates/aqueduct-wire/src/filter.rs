@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::fields::{Fields, Live, Place};
+use crate::item::{Around, Described, Known};
 use crate::path::locate;
 use crate::rope::Rope;
 use crate::schema::Level;
@@ -24,8 +25,8 @@ pub struct Filtered {
 /// whatever empty ones it holds, and a request that loses its last one is empty. One that never had any stays where
 /// something else does. If every item is kept, the result is the very same bytes.
 ///
-/// For metrics the predicate is called for each data point; to look into [`Item::metric`] each time is to read the
-/// metric as often as it has points, so keep what was decided for the metric while it is the same.
+/// For metrics the predicate is called for each data point. What is around an item is found once for all of its
+/// neighbours ([`Item::resource`], [`Item::scope`], [`Item::metric`]), so that a predicate may ask each time.
 ///
 /// # Errors
 ///
@@ -33,8 +34,10 @@ pub struct Filtered {
 ///
 /// # Allocation
 ///
-/// The new lengths, the kept stretches of less than 16 KiB (larger ones stay slices of the request) and the
-/// list of both; nothing of size if every item is kept.
+/// The new lengths, the kept stretches of less than 16 KiB and the list of both: 24 bytes for each stretch while it is
+/// made and 32 for each piece. Larger stretches stay slices of the request, unless they are less than a quarter of it:
+/// then they are copied too, so that what little is kept does not keep the whole request in memory. Nothing of size if
+/// every item is kept.
 ///
 /// # Examples
 ///
@@ -64,7 +67,7 @@ pub fn filter(chunk: &Chunk, keep: impl FnMut(&Item<'_>) -> bool) -> Result<Filt
         keep,
     };
     let left = pass
-        .message(Place::of(chunk.bytes()), Level::Request, None)
+        .message(Place::of(chunk.bytes()), Level::Request, &Around::new(chunk.signal(), chunk.bytes()))
         .map_err(|fault| locate(chunk.signal(), chunk.bytes(), fault))?;
     let kept = match left {
         Left::All => Merged::from_chunk(chunk.clone()),
@@ -95,9 +98,24 @@ enum Left {
 
 impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
     /// Appends what is kept of the content of a message. As deep as the way to the items: five levels.
-    fn message(&mut self, body: Place, level: Level, metric: Option<Place>) -> Result<Left, Fault> {
+    fn message(&mut self, body: Place, level: Level, around: &Around<'_>) -> Result<Left, Fault> {
+        if level == Level::Metric {
+            let metric = Known::of(self.request, body)?;
+            return self.content(body, level, &around.within_metric(&metric), metric.live);
+        }
+        let described = Described::new(body, level);
+        self.content(body, level, &around.within(&described), None)
+    }
+
+    /// The same for what is in the message; for a metric with the data of it that counts.
+    fn content(
+        &mut self,
+        body: Place,
+        level: Level,
+        around: &Around<'_>,
+        live: Option<Live>,
+    ) -> Result<Left, Fault> {
         let inner = level.inner(self.signal);
-        let live = if level == Level::Metric { Live::of(self.request, body)? } else { None };
         let (kept_before, removed_before) = (self.kept, self.removed);
         let mut fields = Fields::new(self.request, body, level);
         while let Some(field) = fields.next()? {
@@ -107,8 +125,7 @@ impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
                 continue;
             }
             let Some(inner) = inner else {
-                let metric = metric.map(|place| &self.request[place.range()]);
-                if (self.keep)(&Item::new(self.signal, &self.request[field.body.range()], metric)) {
+                if (self.keep)(&Item::new(field.body, around)) {
                     self.kept += 1;
                     self.rope.keep(field.whole);
                 } else {
@@ -116,7 +133,6 @@ impl<F: FnMut(&Item<'_>) -> bool> Pass<'_, F> {
                 }
                 continue;
             };
-            let around = if inner == Level::Metric { Some(field.body) } else { metric };
             let open = self.rope.open();
             match self.message(field.body, inner, around)? {
                 Left::All => {

@@ -26,8 +26,8 @@ use std::collections::HashMap;
 ///
 /// # Allocation
 ///
-/// At most about 200 bytes for each record, a copy of each different envelope whose fields do not lie side by
-/// side, and as [`filter`](crate::filter) for the result.
+/// At most about 200 bytes for each record ([`Limits::max_envelopes`](crate::Limits::max_envelopes) bounds them), a copy
+/// of each different envelope whose fields do not lie side by side, and as [`filter`](crate::filter) for the result.
 ///
 /// # Examples
 ///
@@ -212,7 +212,7 @@ impl<'a> Grouping<'a> {
             None => {
                 let key = match &header {
                     Header::Side(place) => Cow::Borrowed(&self.request[place.range()]),
-                    Header::Gathered(bytes) => Cow::Owned(bytes.clone()),
+                    Header::Gathered(bytes) => Cow::Owned(bytes.to_vec()),
                 };
                 self.by_header.insert(key, self.groups.len());
                 self.groups.push(Group { first: message, others: Vec::new() });

@@ -86,10 +86,11 @@
 //! - **Allocation**: none in [`view`], and none in [`scan`] and [`validate`] unless the request is refused; one buffer per 64 KiB
 //!   copied in [`Merger`]; in the operations one buffer for what is copied and the lists that each of them
 //!   documents; none for an item in [`encode`], once its buffers have grown.
-//! - **Overload**: no input makes this crate panic or recurse more than a dozen levels in the validator. Depth, items, attributes and lengths are
-//!   bounded by [`Limits`] and [`MESSAGE_DEPTH`]. Reading and validating allocate nothing to speak of; JSON, merging and streams a small multiple of the input.
-//!   The operations keep some 25 to 60 bytes for each record or item they have to remember, or message that they write anew, which is much beside one of two
-//!   bytes and little beside real ones, and [`split`] and [`group_by`] repeat envelopes as often as their results need them.
+//! - **Overload**: no input makes this crate panic or recurse more than a dozen levels in the validator. Depth, items, envelopes, attributes and lengths
+//!   are bounded by [`Limits`] and [`MESSAGE_DEPTH`]. Reading and validating allocate nothing to speak of; JSON, merging and streams a small multiple of the input.
+//!   The operations keep some 25 to 60 bytes for each record or item they have to remember, or message that they write anew (200 for each different
+//!   resource), which is much beside one of two bytes and little beside real ones; [`Limits`] bound them. [`split`] and [`group_by`] repeat envelopes as often
+//!   as their results need them: long ones as shared pieces, of short ones less than 16 KiB for each level are copied. [`group_by_at_most`] bounds the results.
 //! - No unsafe code.
 //!
 //! # Limitations
@@ -144,6 +145,7 @@ mod split;
 pub mod stream;
 mod utf8;
 mod validate;
+mod varint;
 pub mod view;
 
 pub use chunk::Chunk;
@@ -151,8 +153,8 @@ pub use cursor::MESSAGE_DEPTH;
 pub use error::{Exceeded, Invalid, InvalidKind};
 pub use filter::{Filtered, filter};
 pub use fold::{fold, fold_scopes};
-pub use group::{Groups, group_by};
-pub use item::Item;
+pub use group::{Groups, group_by, group_by_at_most};
+pub use item::{Item, ItemMetric, MetricKind};
 pub use limits::Limits;
 pub use merge::{Merged, Merger};
 pub use scan::scan;

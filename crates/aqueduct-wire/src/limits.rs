@@ -17,6 +17,12 @@ pub struct Limits {
     /// Unit: items. Default 1,000,000. A span of two bytes is legal protobuf, so that a request of a few
     /// megabytes could otherwise make a receiver that builds objects allocate gigabytes. Costs nothing.
     pub max_items: u64,
+    /// How many resource and scope records (`ResourceSpans`, `ScopeSpans` and those of the other signals) one request may hold,
+    /// together.
+    ///
+    /// Unit: records. Default 1,000,000. An empty one takes two bytes here, and what looks at a request by resources
+    /// ([`fold`](crate::fold), [`group_by`](crate::group_by), a decoder) remembers up to 200 for each. Costs nothing.
+    pub max_envelopes: u64,
     /// How many attributes one message may hold: a resource, scope, span, event, link, log record or data point, and a list of key-value
     /// pairs as a value. A message that is written in parts, which nobody does although protobuf allows it for those that occur once (resource, scope), is
     /// held to it part by part.
@@ -40,6 +46,7 @@ impl Limits {
     pub const DEFAULT: Limits = Limits {
         max_depth: 64,
         max_items: 1_000_000,
+        max_envelopes: 1_000_000,
         max_attributes: 65_536,
         max_bytes: usize::MAX,
         max_record_bytes: 64 << 20,
@@ -49,6 +56,7 @@ impl Limits {
     pub const NONE: Limits = Limits {
         max_depth: usize::MAX,
         max_items: u64::MAX,
+        max_envelopes: u64::MAX,
         max_attributes: u64::MAX,
         max_bytes: usize::MAX,
         max_record_bytes: usize::MAX,
@@ -65,6 +73,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_items(mut self, items: u64) -> Limits {
         self.max_items = items;
+        self
+    }
+
+    /// Sets [`Limits::max_envelopes`].
+    #[must_use]
+    pub const fn with_max_envelopes(mut self, records: u64) -> Limits {
+        self.max_envelopes = records;
         self
     }
 

@@ -260,7 +260,19 @@ impl Merged {
         self.len == 0
     }
 
-    /// Memory held, as [`Merger::held_bytes`].
+    /// Bytes of memory that this keeps from being freed, as far as is known here: whole slabs, and the length of what is
+    /// kept by reference.
+    ///
+    /// - Of a [`Merger`] and [`Merged::from_chunk`]: the length of each chunk kept by reference.
+    /// - Of an operation with one result ([`filter`](crate::filter), [`fold`](crate::fold), [`edit`](crate::edit)): all
+    ///   of the request as soon as a slice of it is kept, since nothing of it can be freed before. If the slices would be less
+    ///   than a quarter of it they are copied, so that this is at most about four times [`Merged::len`].
+    /// - Of a part of [`split`](crate::split) or [`group_by`](crate::group_by): its own length. Parts of a request share it,
+    ///   and counted whole in each it would be counted as often as there are parts, which no budget could hold; so
+    ///   together they count it once, and repeated headers as often as they are repeated. A part that outlives the others
+    ///   may keep more than it says: copy it ([`Merged::to_bytes`] of several pieces does) where that matters.
+    ///
+    /// The buffer behind a request may be larger than the request; that is not visible here.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.held

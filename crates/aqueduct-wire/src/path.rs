@@ -60,6 +60,7 @@ fn field_at<'a>(message: &Message, body: &'a [u8], offset: usize, kind: InvalidK
         kind,
         InvalidKind::MissingId
             | InvalidKind::Items
+            | InvalidKind::Envelopes
             | InvalidKind::Depth
             | InvalidKind::Attributes
             | InvalidKind::RecordBytes

@@ -13,15 +13,7 @@ pub use crate::error::DecodeError;
 
 use crate::cursor::Cursor;
 use crate::error::{Fault, InvalidKind};
-
-/// Writes `value` as a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+pub(crate) use crate::varint::push as put_varint;
 
 /// Writes a varint field, unless it has the default value.
 pub(crate) fn put_int(out: &mut Vec<u8>, number: u8, value: u64) {

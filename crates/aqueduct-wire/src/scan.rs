@@ -3,6 +3,7 @@
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
 use crate::error::{Fault, Invalid, InvalidKind};
 use crate::path::locate;
+use crate::schema::{ITEMS, POINTS, RECORDS, SCOPES, is_data};
 use crate::{Signal, Summary};
 
 /// Counts the records and items of a request, and checks the structure down to the items, not inside of them.
@@ -19,12 +20,12 @@ use crate::{Signal, Summary};
 /// None, unless the request is invalid.
 pub fn scan(signal: Signal, bytes: &[u8]) -> Result<Summary, Invalid> {
     let mut summary = Summary::default();
-    let counted = each(bytes, 1, 0, |record| {
+    let counted = each(bytes, RECORDS, 0, |record| {
         summary.records += 1;
-        each(record, 2, 1, |scope| {
+        each(record, SCOPES, 1, |scope| {
             summary.items += match signal {
                 Signal::Metrics => metrics(scope)?,
-                Signal::Traces | Signal::Logs => count(scope, 2, 2)?,
+                Signal::Traces | Signal::Logs => count(scope, ITEMS, 2)?,
             };
             Ok(())
         })
@@ -38,7 +39,7 @@ pub fn scan(signal: Signal, bytes: &[u8]) -> Result<Summary, Invalid> {
 /// The data points of the metrics in a scope.
 fn metrics(scope: &[u8]) -> Result<u64, Fault> {
     let mut points = 0;
-    each(scope, 2, 2, |metric| {
+    each(scope, ITEMS, 2, |metric| {
         points += data_points(metric)?;
         Ok(())
     })?;
@@ -53,13 +54,13 @@ fn data_points(metric: &[u8]) -> Result<u64, Fault> {
     while !cursor.is_empty() {
         let at_key = cursor;
         match cursor.key()? {
-            (kind @ (5 | 7 | 9 | 10 | 11), LEN) => {
+            (kind, LEN) if is_data(kind) => {
                 if kind != last {
                     (points, last) = (0, kind);
                 }
-                points += count(cursor.bytes()?, 1, 4)?;
+                points += count(cursor.bytes()?, POINTS, 4)?;
             }
-            (5 | 7 | 9 | 10 | 11, _) => return Err(at_key.fault(InvalidKind::WireType)),
+            (kind, _) if is_data(kind) => return Err(at_key.fault(InvalidKind::WireType)),
             (number, wire) => cursor.skip(number, wire, MESSAGE_DEPTH - 3)?,
         }
     }

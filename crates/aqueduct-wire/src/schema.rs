@@ -10,7 +10,10 @@ mod levels;
 mod messages;
 pub(crate) mod tags;
 
-pub(crate) use levels::{DESCRIBED_BY, Level, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, ids, item_attributes};
+pub(crate) use levels::{
+    DESCRIBED_BY, ITEMS, Level, POINTS, RECORDS, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, SCOPES, ids, is_data,
+    item_attributes,
+};
 pub(crate) use messages::{KEY_VALUE, numbers, request};
 
 #[cfg(feature = "json")]
@@ -38,6 +41,8 @@ pub(crate) enum Role {
     Plain,
     /// One of the request's records.
     Record,
+    /// One of a record's scopes.
+    Scope,
     /// An item whose fields need no more than their own checks.
     Item,
     /// An item that must have both ids.

@@ -3,8 +3,9 @@
 use crate::error::Fault;
 use crate::fields::{Fields, Header, Live, Place, count};
 use crate::path::locate;
-use crate::rope::{Open, Rope, field_len};
+use crate::rope::{Open, Rope};
 use crate::schema::Level;
+use crate::varint::field_len;
 use crate::{Chunk, Invalid, Merged, Signal, scan};
 use core::fmt;
 use core::iter::FusedIterator;
@@ -19,11 +20,17 @@ use core::iter::FusedIterator;
 ///
 /// A limit that should not count is the largest value of its type. An item that exceeds a limit by itself
 /// comes back as [`TooLarge`], and so does an empty envelope; the rest is still split. Together the parts and
-/// the refusals hold exactly the items of the request.
+/// the refusals hold exactly the items of the request: **count both**, as in the example. Whoever only takes what is
+/// `Ok` (`flatten()`, `filter_map(Result::ok)`) drops items without a word, and whoever stops at the first `Err`
+/// drops the parts after it.
 ///
-/// A header that takes most of `max_bytes` is repeated in as many parts as there are items: together the parts can be many
-/// times the request. So take them one by one and send each before the next is made; what comes from people who are not to
-/// be trusted has its records bounded first ([`Limits::max_record_bytes`](crate::Limits::max_record_bytes)).
+/// A header is repeated in every part that holds something of it, in as many as there are items if it takes most of
+/// `max_bytes` or if `max_items` is 1: together the parts can be many times the request. Nothing of them is kept here,
+/// so take them one by one and send each before the next is made; what comes from people who are not to be trusted has
+/// its records bounded first ([`Limits::max_record_bytes`](crate::Limits::max_record_bytes)).
+///
+/// Of a metric that is taken apart only the data that counts is handed on. Data that another kind replaced (of a
+/// `oneof` the last member counts), which every decoder drops, is left out; a metric that fits whole keeps it.
 ///
 /// Merging the parts again gives the items in their order, but an envelope for each part:
 /// [`fold_scopes`](crate::fold_scopes) takes those together. A metric stays in its pieces, each with its name
@@ -37,9 +44,11 @@ use core::iter::FusedIterator;
 ///
 /// # Allocation
 ///
-/// For each part its new envelopes, pieces of less than 16 KiB (larger ones stay slices of the request) and
-/// the list of pieces. Parts are made when they are asked for, so that an envelope repeated in a thousand
-/// parts need not be in memory as often.
+/// Of each of the five headers on the way to the items at most one copy at a time, if its fields do not lie side by
+/// side. For each part: stretches of less than 16 KiB, so that of each header less than 16 KiB are copied into a
+/// part; 32 bytes for each piece, and as much again while the list grows; and less than 500 bytes. Longer stretches are
+/// shared: items are slices of the request, and so are headers, or of the one copy of them. Parts are made when they are
+/// asked for, so that an envelope repeated in a thousand parts need not be in memory as often.
 ///
 /// # Examples
 ///
@@ -51,10 +60,17 @@ use core::iter::FusedIterator;
 /// let request = Bytes::from_static(b"\x0a\x0c\x12\x0a\x12\x03\x1a\x01A\x12\x03\x1a\x01B");
 /// let chunk = Chunk::validate(Signal::Logs, request, &Limits::default())?;
 ///
-/// let parts: Vec<_> = split(&chunk, 1, usize::MAX)?.collect();
-/// assert_eq!(parts.len(), 2);
-/// let first = parts[0].as_ref().expect("it fits");
-/// assert_eq!((first.items(), first.len()), (1, 9));
+/// let (mut sent, mut dropped) = (0, 0);
+/// for part in split(&chunk, 1, usize::MAX)? {
+///     match part {
+///         Ok(part) => {
+///             assert_eq!(part.len(), 9);
+///             sent += part.items();
+///         }
+///         Err(refused) => dropped += refused.items(),
+///     }
+/// }
+/// assert_eq!((sent, dropped), (2, 0));
 ///
 /// let refused = split(&chunk, 100, 8)?.next().expect("two of them").unwrap_err();
 /// assert_eq!(refused.to_string(), "a log record of 9 bytes with its envelopes is too large");
@@ -96,6 +112,9 @@ pub fn split(chunk: &Chunk, max_items: u64, max_bytes: usize) -> Result<Split, I
 }
 
 /// The parts of a request, in order: what [`split`] returns.
+///
+/// An `Err` is no end: it stands for items that no part holds, and parts follow it.
+#[must_use = "nothing is split before it is asked for, and what is refused has to be counted"]
 pub struct Split {
     chunk: Chunk,
     max_items: u64,
@@ -308,9 +327,11 @@ impl Split {
         for at in (0..self.frames.len()).rev() {
             self.close(at);
         }
-        let part = core::mem::take(&mut self.rope);
         let items = core::mem::take(&mut self.items);
-        (part.len() > 0).then(|| part.finish(self.chunk.signal(), items, self.chunk.bytes()))
+        let part = (self.rope.len() > 0)
+            .then(|| self.rope.finish_part(self.chunk.signal(), items, self.chunk.bytes()));
+        self.rope.clear();
+        part
     }
 }
 
@@ -328,6 +349,7 @@ impl fmt::Debug for Split {
 /// A part of a request that cannot be made smaller and exceeds a limit of [`split`] by itself.
 ///
 /// Complete: there is nothing else to say of it.
+#[must_use = "these items are in no part: count them"]
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct TooLarge {
     signal: Signal,

@@ -79,6 +79,8 @@ pub struct Records {
     /// How many bytes were returned in chunks.
     done: usize,
     summary: Summary,
+    /// Resource and scope records that were returned.
+    envelopes: u64,
     broken: Option<Invalid>,
 }
 
@@ -95,7 +97,8 @@ impl Records {
     #[must_use]
     pub fn new(signal: Signal, limits: Limits) -> Records {
         let (tail, piece) = (Vec::new(), Bytes::new());
-        Records { signal, limits, tail, piece, done: 0, summary: Summary::default(), broken: None }
+        let summary = Summary::default();
+        Records { signal, limits, tail, piece, done: 0, summary, envelopes: 0, broken: None }
     }
 
     /// Adds what has arrived. Take all chunks ([`Records::next_chunk`]) before the next piece: pieces that were not looked at are joined, which copies them.
@@ -253,14 +256,22 @@ impl Records {
         let mut limits = self.limits;
         // The length of the whole was looked at before the record was taken in.
         limits.max_items = limits.max_items.saturating_sub(self.summary.items);
-        let summary = crate::validate(self.signal, &bytes, &limits).map_err(|mut invalid| {
+        limits.max_envelopes = limits.max_envelopes.saturating_sub(self.envelopes);
+        let counted = crate::validate::count(self.signal, &bytes, &limits).map_err(|mut invalid| {
             invalid.offset += self.done;
-            if let (InvalidKind::Items, Some(exceeded)) = (invalid.kind, &mut invalid.limit) {
-                exceeded.limit += self.summary.items;
-                exceeded.found += self.summary.items;
+            let before = match invalid.kind {
+                InvalidKind::Items => self.summary.items,
+                InvalidKind::Envelopes => self.envelopes,
+                _ => 0,
+            };
+            if let Some(exceeded) = &mut invalid.limit {
+                exceeded.limit += before;
+                exceeded.found += before;
             }
             invalid
         })?;
+        let (summary, envelopes) = counted;
+        self.envelopes += envelopes;
         self.done += bytes.len();
         self.summary.items += summary.items;
         self.summary.records += summary.records;

@@ -1,6 +1,7 @@
 //! The validator: one pass over every field, driven by the tables of the schema.
 
 mod attributes;
+mod exceeded;
 
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
 use crate::error::{Exceeded, Fault, Invalid, InvalidKind};
@@ -8,6 +9,7 @@ use crate::path::locate;
 use crate::schema::{self, Kind, Message, Op, Role};
 use crate::utf8::is_utf8;
 use crate::{Limits, Signal};
+use exceeded::exceeded;
 
 /// What a request holds. Complete: records and items are what OTLP counts.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -40,9 +42,16 @@ pub struct Summary {
 /// None, unless the request is invalid.
 #[doc(alias = "process_data_zero_copy")]
 pub fn validate(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<Summary, Invalid> {
+    count(signal, bytes, limits).map(|(summary, _)| summary)
+}
+
+/// Validates, and counts the resource and scope records too.
+pub(crate) fn count(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<(Summary, u64), Invalid> {
     let mut validator = Validator {
         summary: Summary::default(),
+        envelopes: 0,
         max_items: limits.max_items,
+        max_envelopes: limits.max_envelopes,
         max_depth: limits.max_depth.min(MESSAGE_DEPTH),
         max_attributes: limits.max_attributes,
         max_record_bytes: limits.max_record_bytes,
@@ -54,51 +63,13 @@ pub fn validate(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<Summary
     }
     match validator.message(bytes, schema::request(signal), Levels { left: MESSAGE_DEPTH as u32, values: 0 })
     {
-        Ok(()) => Ok(validator.summary),
+        Ok(()) => Ok((validator.summary, validator.envelopes)),
         Err(fault) => {
             let mut invalid = locate(signal, bytes, fault);
             invalid.limit = exceeded(&invalid, limits, &bytes[invalid.offset..], bytes);
             Err(invalid)
         }
     }
-}
-
-/// The limit behind an error, and what was found. Counting stops at the first one too many.
-#[cold]
-fn exceeded(invalid: &Invalid, limits: &Limits, place: &[u8], request: &[u8]) -> Option<Exceeded> {
-    let (limit, found) = match invalid.kind {
-        InvalidKind::Items => (limits.max_items, limits.max_items.saturating_add(1)),
-        InvalidKind::Attributes => (limits.max_attributes, limits.max_attributes.saturating_add(1)),
-        InvalidKind::Depth => {
-            let limit = limits.max_depth.min(MESSAGE_DEPTH) as u64;
-            (limit, limit + 1)
-        }
-        // The place is the start of the record, whose length stands before it.
-        InvalidKind::RecordBytes => {
-            let found = record_at(request, request.len() - place.len());
-            (limits.max_record_bytes as u64, found as u64)
-        }
-        _ => return None,
-    };
-    Some(Exceeded { limit, found })
-}
-
-/// How long the record is whose content begins at `offset`.
-fn record_at(request: &[u8], offset: usize) -> usize {
-    let mut cursor = Cursor::new(request);
-    while let Ok((number, wire)) = cursor.key() {
-        let mut inside = cursor;
-        if wire == LEN
-            && let Ok(content) = inside.bytes()
-            && request.len() - inside.rest.len() - content.len() == offset
-        {
-            return content.len();
-        }
-        if cursor.skip(number, wire, MESSAGE_DEPTH).is_err() {
-            break;
-        }
-    }
-    0
 }
 
 /// How deep a message is.
@@ -113,7 +84,10 @@ struct Levels {
 #[derive(Debug)]
 struct Validator {
     summary: Summary,
+    /// Records and their scopes.
+    envelopes: u64,
     max_items: u64,
+    max_envelopes: u64,
     max_depth: usize,
     max_attributes: u64,
     max_record_bytes: usize,
@@ -255,7 +229,9 @@ impl Validator {
                 if body.len() > self.max_record_bytes {
                     return Err(Fault::at(InvalidKind::RecordBytes, body));
                 }
+                self.envelope(body)?;
             }
+            Role::Scope => self.envelope(body)?,
             Role::Item | Role::Span => {
                 self.summary.items += 1;
                 if self.summary.items > self.max_items {
@@ -270,6 +246,15 @@ impl Validator {
             }
         }
         Ok(levels)
+    }
+
+    /// Counts a record or scope.
+    fn envelope(&mut self, body: &[u8]) -> Result<(), Fault> {
+        self.envelopes += 1;
+        if self.envelopes > self.max_envelopes {
+            return Err(Fault::at(InvalidKind::Envelopes, body));
+        }
+        Ok(())
     }
 
     /// [`Validator::message`] without recursion, for what is nested deeply: only an attacker's values are.

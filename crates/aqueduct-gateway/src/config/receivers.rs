@@ -54,6 +54,8 @@ pub struct Limits {
     pub max_items: u64,
     /// Nesting of attribute values. Default 64.
     pub max_depth: u64,
+    /// Resource and scope records in one request, together. Default 1,000,000.
+    pub max_envelopes: u64,
     /// Attributes of one resource, scope, span, event, link, log record or data point. Default 65,536.
     pub max_attributes: u64,
 }
@@ -65,6 +67,7 @@ impl Default for Limits {
             max_header_list_size: 16 * 1024,
             max_items: 1_000_000,
             max_depth: 64,
+            max_envelopes: 1_000_000,
             max_attributes: 65_536,
         }
     }
@@ -181,7 +184,14 @@ pub(crate) const PROTOCOLS: Keys = Keys {
 };
 
 pub(crate) const LIMITS: Keys = Keys {
-    supported: &["max_connections", "max_header_list_size", "max_items", "max_depth", "max_attributes"],
+    supported: &[
+        "max_connections",
+        "max_header_list_size",
+        "max_items",
+        "max_depth",
+        "max_envelopes",
+        "max_attributes",
+    ],
     refused: &[],
 };
 
@@ -287,6 +297,7 @@ fn limits(section: &Section<'_>) -> Limits {
         ),
         max_items: section.integer("max_items", default.max_items, 1..=u64::MAX),
         max_depth: section.integer("max_depth", default.max_depth, 1..=MAX_DEPTH),
+        max_envelopes: section.integer("max_envelopes", default.max_envelopes, 1..=u64::MAX),
         max_attributes: section.integer("max_attributes", default.max_attributes, 1..=u64::MAX),
     }
 }

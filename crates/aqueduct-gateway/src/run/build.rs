@@ -270,6 +270,7 @@ fn receiver_config(receiver: &Receiver, listener: &Listener) -> ReceiverConfig {
         .limits
         .with_max_items(receiver.limits.max_items)
         .with_max_depth(size(receiver.limits.max_depth))
+        .with_max_envelopes(receiver.limits.max_envelopes)
         .with_max_attributes(receiver.limits.max_attributes);
     config
 }

@@ -92,6 +92,7 @@ fn a_collectors_file_is_understood() {
     let limits = &edge.limits;
     assert_eq!((limits.max_connections, limits.max_header_list_size), (16, 32 << 10));
     assert_eq!((limits.max_items, limits.max_depth, limits.max_attributes), (5000, 32, 128));
+    assert_eq!(limits.max_envelopes, 2000);
 
     let names: Vec<&str> = config.exporters.iter().map(|exporter| exporter.name.as_str()).collect();
     assert_eq!(names, ["debug", "file/copy", "otlp", "otlphttp/backup"]);

@@ -7,6 +7,7 @@ use super::trace_state::{InvalidMember, TraceState, check};
 use crate::cursor::Cursor;
 use crate::error::{Fault, InvalidKind};
 use crate::fields::Place;
+use crate::item::Around;
 use crate::rope::Rope;
 use crate::schema::numbers::{link, span};
 use crate::{Chunk, Invalid, Item, Merged, Signal};
@@ -167,7 +168,7 @@ impl TraceStateEdit {
             of_span: String::new(),
             of_link: String::new(),
         };
-        pass::rewrite(chunk, None, |rope, body, _| states.span(rope, body))
+        pass::rewrite(chunk, None, |rope, body, _, around| states.span(rope, body, around))
     }
 }
 
@@ -190,10 +191,9 @@ struct Changed {
 
 impl<F: FnMut(&Item<'_>, &mut TraceState<'_>)> States<'_, F> {
     /// Appends the content of a span, edited. False and nothing of use if it is the same.
-    fn span(&mut self, rope: &mut Rope, body: Place) -> Result<bool, Fault> {
+    fn span(&mut self, rope: &mut Rope, body: Place, around: &Around<'_>) -> Result<bool, Fault> {
         let before = self.read(body, span::TRACE_STATE)?;
-        let item = Item::new(Signal::Traces, &self.request[body.range()], None);
-        (self.each)(&item, &mut self.state);
+        (self.each)(&Item::new(body, around), &mut self.state);
         let changed = self.state.changed(&mut self.of_span).then_some(Changed { last: before });
         if changed.is_none() && !self.edit.links {
             return Ok(false);

@@ -15,9 +15,10 @@ use super::log::LogSource;
 use super::metric::MetricSource;
 use super::prefix::{ResourcePrefix, ScopePrefix};
 use super::span::SpanSource;
-use super::writer::{HEAD, put_head, put_varint, varint_len};
+use super::writer::{HEAD, put_head};
 use crate::merge::slab::{Slab, Source};
 use crate::schema::tags::{request, resource_record};
+use crate::varint::{self, field_len};
 use crate::{Chunk, Signal};
 #[cfg(feature = "pool")]
 use aqueduct_pool::BufferPool;
@@ -207,7 +208,7 @@ impl ChunkBuilder {
         }
         let len = self.slab.len() - self.last;
         let mut varint = [0; 10];
-        let more = put_varint(&mut varint, len as u64) - 1;
+        let more = varint::put(&mut varint, len as u64) - 1;
         self.reserve(more);
         self.slab.append(&varint[..more]);
         let bytes = self.slab.bytes_mut();
@@ -304,7 +305,7 @@ impl ChunkBuilder {
     fn last_widens_by(&self) -> usize {
         match self.first_end {
             None => 0,
-            Some(_) => varint_len((self.slab.len() - self.last) as u64) - 1,
+            Some(_) => varint::len((self.slab.len() - self.last) as u64) - 1,
         }
     }
 
@@ -320,11 +321,6 @@ impl ChunkBuilder {
     pub fn cut_values(&self) -> u64 {
         if self.is_empty() { 0 } else { self.cut }
     }
-}
-
-/// How many bytes a field takes whose contents have `len`.
-fn field_len(len: usize) -> usize {
-    1 + varint_len(len as u64) + len
 }
 
 /// Without the bytes.

@@ -11,6 +11,7 @@
 
 use super::value::Room;
 use crate::schema::tags::{any_value, key_value};
+use crate::varint;
 
 /// Fields of messages, one behind the other.
 #[derive(Debug, Default)]
@@ -54,29 +55,6 @@ fn overlap<const N: usize>(into: &mut [u8], from: &[u8]) -> bool {
     true
 }
 
-/// How many bytes `value` takes as a varint.
-#[inline]
-pub(super) const fn varint_len(value: u64) -> usize {
-    // Seven bits a byte: ceil(bits / 7), where zero has one bit.
-    ((64 - (value | 1).leading_zeros()) as usize).div_ceil(7)
-}
-
-/// Writes a varint to the start of `into`, and says how long it is.
-#[inline]
-pub(super) fn put_varint(into: &mut [u8; 10], mut value: u64) -> usize {
-    let mut len = 0;
-    for byte in into {
-        len += 1;
-        if value < 0x80 {
-            *byte = value as u8;
-            break;
-        }
-        *byte = value as u8 | 0x80;
-        value >>= 7;
-    }
-    len
-}
-
 /// The most that a field's key and length take.
 pub(super) const HEAD: usize = 11;
 
@@ -84,7 +62,7 @@ pub(super) const HEAD: usize = 11;
 #[inline]
 pub(super) fn put_head(before: &mut [u8], tag: u8, len: usize) -> usize {
     let mut varint = [0; 10];
-    let varint_len = put_varint(&mut varint, len as u64);
+    let varint_len = varint::put(&mut varint, len as u64);
     let at = before.len() - varint_len - 1;
     before[at] = tag;
     before[at + 1..].copy_from_slice(&varint[..varint_len]);
@@ -156,7 +134,7 @@ impl Writer {
             self.put(&[value as u8]);
         } else {
             let mut varint = [0; 10];
-            let len = put_varint(&mut varint, value);
+            let len = varint::put(&mut varint, value);
             self.put(&varint[..len]);
         }
     }
@@ -282,7 +260,7 @@ impl Writer {
     pub(super) fn end_like(&mut self, mark: usize, digits: usize) -> usize {
         let len = self.len - mark;
         let mut varint = [0; 10];
-        let needed = put_varint(&mut varint, len as u64);
+        let needed = varint::put(&mut varint, len as u64);
         let begin = mark - digits;
         if needed != digits {
             if needed > digits {
@@ -320,7 +298,7 @@ impl Writer {
             head.copy_from_slice(&[key_value::VALUE, inner + 2, kind, inner]);
             copy(out, value);
         } else {
-            let value_len = 1 + varint_len(value.len() as u64) + value.len();
+            let value_len = varint::field_len(value.len());
             self.long_head(tag, key, value_len);
             self.blob(kind, value);
         }
@@ -368,10 +346,10 @@ impl Writer {
     fn long_head(&mut self, tag: u8, key: &str, value_len: usize) {
         let key_len = match key.len() {
             0 => 0,
-            len => 1 + varint_len(len as u64) + len,
+            len => varint::field_len(len),
         };
         self.put(&[tag]);
-        self.varint((key_len + 1 + varint_len(value_len as u64) + value_len) as u64);
+        self.varint((key_len + varint::field_len(value_len)) as u64);
         self.string(key_value::KEY, key);
         self.put(&[key_value::VALUE]);
         self.varint(value_len as u64);
@@ -381,7 +359,7 @@ impl Writer {
 /// Writes an integer as the field of a value, and says how long it is.
 pub(super) fn int_value(into: &mut [u8; 11], value: i64) -> usize {
     let mut varint = [0; 10];
-    let len = put_varint(&mut varint, value.cast_unsigned());
+    let len = varint::put(&mut varint, value.cast_unsigned());
     into[0] = any_value::INT;
     into[1..].copy_from_slice(&varint);
     1 + len

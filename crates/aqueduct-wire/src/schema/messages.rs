@@ -114,7 +114,7 @@ pub(super) static RESOURCE_SPANS: Message = Message::new(
 );
 
 pub(super) static SCOPE_SPANS: Message = Message::new(
-    Role::Plain,
+    Role::Scope,
     &[message(1, "scope", &SCOPE), messages(2, "spans", &SPAN), one(3, "schema_url", String)],
 );
 
@@ -180,7 +180,7 @@ pub(super) static RESOURCE_LOGS: Message = Message::new(
 );
 
 pub(super) static SCOPE_LOGS: Message = Message::new(
-    Role::Plain,
+    Role::Scope,
     &[message(1, "scope", &SCOPE), messages(2, "log_records", &LOG_RECORD), one(3, "schema_url", String)],
 );
 
@@ -214,7 +214,7 @@ pub(super) static RESOURCE_METRICS: Message = Message::new(
 );
 
 pub(super) static SCOPE_METRICS: Message = Message::new(
-    Role::Plain,
+    Role::Scope,
     &[message(1, "scope", &SCOPE), messages(2, "metrics", &METRIC), one(3, "schema_url", String)],
 );
 

@@ -3,6 +3,7 @@
 use super::kinds::AggregationTemporality;
 use super::point::{ExponentialHistogramPoint, HistogramPoint, NumberPoint, SummaryPoint};
 use super::record::{attributes, lists, merged, record, scalars};
+use crate::schema::is_data;
 use crate::schema::numbers::{exponential_histogram, gauge, histogram, metric, sum, summary};
 
 record! {
@@ -48,10 +49,6 @@ impl<'a> Metric<'a> {
     /// The data. Of several kinds the last one counts, as in the protocol.
     #[must_use]
     pub fn data(&self) -> Option<MetricData<'a>> {
-        let is_data = |number| {
-            use metric::{EXPONENTIAL_HISTOGRAM, GAUGE, HISTOGRAM, SUM, SUMMARY};
-            matches!(number, GAUGE | SUM | HISTOGRAM | EXPONENTIAL_HISTOGRAM | SUMMARY)
-        };
         let (number, body) = self.content().last_message(is_data)?;
         Some(match number {
             metric::GAUGE => MetricData::Gauge(Gauge::of_body(body)),

@@ -149,7 +149,7 @@ macro_rules! merged {
             }
 
             #[inline]
-            pub(super) fn of_body(body: $crate::view::Body<'a>) -> Self {
+            pub(crate) fn of_body(body: $crate::view::Body<'a>) -> Self {
                 Self { body }
             }
 

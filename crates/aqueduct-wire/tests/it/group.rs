@@ -1,7 +1,8 @@
 //! Sorting by a key, to the byte.
 
 use crate::odd::{Flat, flat, odd};
-use crate::operations::{config, hash, mutants, request, signals};
+use crate::operations::{config, field, hash, mutants, request, signals};
+use crate::split::replaced;
 use aqueduct_wire::{Chunk, Limits, Signal, group_by};
 use proptest::prelude::*;
 
@@ -75,4 +76,31 @@ fn an_envelope_is_written_once() {
         let scope = [&[0x12, 40][..], &log(n), &log(n)].concat();
         assert_eq!(merged.to_bytes(), [&[0x0a, 84][..], &scope, &scope].concat());
     }
+}
+
+/// Without items there are no keys, and nothing comes of a request that holds envelopes only.
+#[test]
+fn without_items_there_are_no_groups() {
+    for request in [&b""[..], b"\x0a\x00", b"\x0a\x0a\x12\x00\x1a\x06schema\x52\x02ab"] {
+        for signal in Signal::ALL {
+            let chunk = Chunk::validate(signal, request.to_vec().into(), &Limits::DEFAULT).unwrap();
+            let groups = group_by(&chunk, |_| panic!("there is no item")).unwrap();
+            let none: Vec<((), _)> = groups.collect();
+            assert!(none.is_empty());
+        }
+    }
+}
+
+/// Data that another kind replaced belongs to no key.
+#[test]
+fn replaced_data_is_in_no_group() {
+    let mut key = 0;
+    let number = |_: &aqueduct_wire::Item<'_>| {
+        key += 1;
+        key
+    };
+    let groups: Vec<_> = group_by(&replaced(), number).unwrap().collect();
+    assert_eq!(groups.len(), 2);
+    let sum = field(1, &field(2, &field(2, &field(7, &field(1, b"")))));
+    assert!(groups.iter().all(|(_, group)| group.to_bytes() == sum));
 }

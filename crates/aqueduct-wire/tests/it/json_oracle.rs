@@ -9,6 +9,7 @@ use aqueduct_wire::{Signal, scan};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
 use prost::Message;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 /// What opentelemetry-proto reads.
@@ -148,7 +149,9 @@ proptest! {
                 Ok(bytes) => {
                     prop_assert!(scan(signal, &bytes).is_ok());
                     prop_assert!(Request::decode(signal, &bytes).is_ok());
-                    prop_assert!(serde_json::from_slice::<Value>(&broken).is_ok());
+                    // In what is ignored an escape may stand for half a character.
+                    let theirs = serde_json::from_slice::<IgnoredAny>(&broken);
+                    prop_assert!(theirs.is_ok(), "{theirs:?}: {}", String::from_utf8_lossy(&broken));
                 }
                 Err(error) => {
                     let (line, column) = (error.line().unwrap(), error.column().unwrap());

@@ -1,19 +1,8 @@
 //! Limits: each one holds at its own value, and what exceeds it says which limit, where, and what was found.
 
+use crate::operations::field;
+use aqueduct_wire::stream::Records;
 use aqueduct_wire::{Exceeded, InvalidKind, Limits, Signal, validate};
-
-/// A field with its content.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    assert!(content.len() < 1 << 14);
-    let mut out = vec![number << 3 | 2];
-    if content.len() < 128 {
-        out.push(content.len() as u8);
-    } else {
-        out.extend([content.len() as u8 | 0x80, (content.len() >> 7) as u8]);
-    }
-    out.extend_from_slice(content);
-    out
-}
 
 /// An attribute `k` with a string, in the shape that SDKs write.
 const ATTRIBUTE: &[u8] = b"\x0a\x01k\x12\x03\x0a\x01v";
@@ -95,4 +84,58 @@ fn depth_and_items_say_what_was_found() {
     let (kind, limit, _) = refused(&deep, &limits);
     assert_eq!((kind, limit.unwrap().limit, limit.unwrap().found), (InvalidKind::Depth, 2, 3));
     assert_eq!(validate(Signal::Logs, b"\x07", &limits).unwrap_err().limit(), None);
+}
+
+/// Guards the limit of what operations remember: records and scopes are counted together, for every signal, and items and
+/// metrics are not.
+#[test]
+fn envelopes_are_records_and_scopes() {
+    let scope = field(2, &field(2, b""));
+    // A record with two scopes, and one with none: four.
+    let request = [field(1, &scope.repeat(2)), field(1, b"")].concat();
+    for signal in [Signal::Metrics, Signal::Logs] {
+        let limits = Limits::default().with_max_envelopes(4);
+        assert!(validate(signal, &request, &limits).is_ok());
+        let more = [&request[..], &field(1, b"")].concat();
+        let invalid = validate(signal, &more, &limits).unwrap_err();
+        let at = more.len();
+        assert_eq!(invalid.kind(), InvalidKind::Envelopes);
+        let Exceeded { limit, found, .. } = invalid.limit().unwrap();
+        assert_eq!((limit, found, invalid.offset()), (4, 5, at));
+        let record = if signal == Signal::Logs { "resource_logs" } else { "resource_metrics" };
+        let text = format!("too many resources and scopes (5, the limit is 4) at byte {at}");
+        assert!(invalid.to_string().starts_with(&text), "{invalid} {record}");
+        // A scope is the first too many here.
+        let invalid = validate(signal, &request, &limits.with_max_envelopes(2)).unwrap_err();
+        assert_eq!((invalid.kind(), invalid.limit().unwrap().found), (InvalidKind::Envelopes, 3));
+        let scopes = if signal == Signal::Logs { "scope_logs" } else { "scope_metrics" };
+        assert_eq!(invalid.path(), format!("{record}.{scopes}"));
+    }
+    assert_eq!(Limits::default().max_envelopes, 1_000_000);
+    let many = b"\x0a\x00".repeat(1_000_001);
+    assert!(validate(Signal::Traces, &many[2..], &Limits::default()).is_ok());
+    assert_eq!(
+        validate(Signal::Traces, &many, &Limits::default()).unwrap_err().kind(),
+        InvalidKind::Envelopes
+    );
+}
+
+/// Guards that a body that comes in pieces is held to the same number, and says the same of it.
+#[test]
+fn envelopes_of_a_stream_add_up() {
+    let record = log(b"");
+    let run = |count: usize| {
+        let mut records = Records::new(Signal::Logs, Limits::default().with_max_envelopes(6));
+        for _ in 0..count {
+            records.push(record.clone().into());
+            while records.next_chunk()?.is_some() {}
+        }
+        records.finish()
+    };
+    assert_eq!(run(3).unwrap().records, 3);
+    let invalid = run(4).unwrap_err();
+    assert_eq!(invalid.kind(), InvalidKind::Envelopes);
+    let Exceeded { limit, found, .. } = invalid.limit().unwrap();
+    assert_eq!((limit, found), (6, 7));
+    assert!(invalid.offset() >= 3 * record.len());
 }

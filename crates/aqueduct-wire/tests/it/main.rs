@@ -1,6 +1,7 @@
 //! Tests of the crate as its users see it, with prost and opentelemetry-proto as the oracle.
 
 mod allocation;
+mod amplification;
 mod edit;
 mod edit_trace_state;
 mod encode;

@@ -56,3 +56,16 @@ pub(crate) fn mutants(signal: Signal, seed: u64) -> Vec<Chunk> {
     }
     mutants
 }
+
+/// A field with its content, of any length.
+pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut len = content.len();
+    while len >= 0x80 {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend_from_slice(content);
+    out
+}

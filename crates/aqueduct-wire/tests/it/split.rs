@@ -1,7 +1,7 @@
 //! Splitting, against prost and to the byte.
 
 use crate::odd::{Flat, flat, odd};
-use crate::operations::{config, mutants, request, signals};
+use crate::operations::{config, field, mutants, request, signals};
 use aqueduct_wire::{Chunk, Limits, Merged, Merger, Signal, TooLarge, fold_scopes, split};
 use proptest::prelude::*;
 
@@ -152,17 +152,7 @@ fn too_large_says_how_large() {
 /// take minutes.
 #[test]
 fn splitting_is_linear() {
-    let wrap = |number: u8, body: Vec<u8>| {
-        let mut out = vec![number << 3 | 2];
-        let mut len = body.len();
-        while len >= 0x80 {
-            out.push(len as u8 | 0x80);
-            len >>= 7;
-        }
-        out.push(len as u8);
-        out.extend(body);
-        out
-    };
+    let wrap = |number: u8, body: Vec<u8>| field(number, &body);
     let n = 200_000;
     let requests = [
         (Signal::Logs, wrap(1, wrap(2, [0x12, 0].repeat(n)))),
@@ -190,4 +180,38 @@ fn splitting_is_linear() {
 /// Where the header alone makes every part large: the output itself is quadratic then.
 fn flat_header_is_large(chunk: &Chunk) -> bool {
     chunk.signal() == Signal::Logs && chunk.bytes().ends_with(&[0x58, 0])
+}
+
+/// A metric whose gauge was replaced by a sum behind it, as `oneof`s go, with one point and with two.
+pub(crate) fn replaced() -> Chunk {
+    let metric = [field(5, &field(1, b"")), field(7, &field(1, b"").repeat(2))].concat();
+    let request = field(1, &field(2, &field(2, &metric)));
+    Chunk::validate(Signal::Metrics, request.into(), &Limits::DEFAULT).expect("a valid request")
+}
+
+/// Data that another kind replaced is kept where the metric stays whole, and left out where it is taken apart: nobody reads it.
+#[test]
+fn replaced_data_is_not_handed_on() {
+    let chunk = replaced();
+    assert_eq!(chunk.items(), 2);
+    let whole = split(&chunk, 2, usize::MAX).unwrap().next().unwrap().unwrap();
+    assert_eq!(whole.to_bytes(), chunk.bytes());
+    let sum = field(1, &field(2, &field(2, &field(7, &field(1, b"")))));
+    for part in split(&chunk, 1, usize::MAX).unwrap() {
+        let part = part.unwrap();
+        assert_eq!((part.items(), &part.to_bytes()[..]), (1, &sum[..]));
+    }
+}
+
+/// Parts say that they hold their own length: together what they are made of, and not as often as there are parts.
+#[test]
+fn parts_hold_their_own_length() {
+    let log = field(2, &field(3, &vec![b'x'; 20_000]));
+    let request = field(1, &field(2, &log.repeat(10)));
+    let chunk = Chunk::validate(Signal::Logs, request.into(), &Limits::DEFAULT).unwrap();
+    for part in split(&chunk, 1, usize::MAX).unwrap() {
+        let part = part.unwrap();
+        assert_eq!(part.held_bytes(), part.len());
+        assert!(part.pieces().len() > 1, "the item is a slice");
+    }
 }
