@@ -290,3 +290,35 @@ pub(crate) fn count(request: &[u8], body: Place, level: Level, signal: Signal) -
     }
     Ok(items)
 }
+
+/// Steps over the fields that nearly every span starts with, in the order in which encoders write them, up
+/// to the attributes: straight compares, where the table would have to guess a jump for each. Stops early
+/// at anything unusual. The trace id is then in the bytes from 2 to 18, and the span id in those from 20 to 28.
+#[inline(always)]
+pub(crate) fn usual_span(body: &[u8], is_text: impl FnOnce(&[u8]) -> bool) -> Option<&[u8]> {
+    let (ids, mut rest) = body.split_first_chunk::<28>()?;
+    if [ids[0], ids[1], ids[18], ids[19]] != [0x0a, 16, 0x12, 8] {
+        return None;
+    }
+    if let Some((parent, after)) = rest.split_first_chunk::<10>()
+        && parent[..2] == [0x22, 8]
+    {
+        rest = after;
+    }
+    if let [0x2a, len @ ..0x80, after @ ..] = rest
+        && let Some((name, after)) = after.split_at_checked(usize::from(*len))
+        && is_text(name)
+    {
+        rest = after;
+    }
+    if let [0x30, ..0x80, after @ ..] = rest {
+        rest = after;
+    }
+    if let Some((times, after)) = rest.split_first_chunk::<18>()
+        && times[0] == 0x39
+        && times[9] == 0x41
+    {
+        rest = after;
+    }
+    Some(rest)
+}

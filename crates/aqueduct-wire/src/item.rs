@@ -8,9 +8,9 @@ pub(crate) use around::{Around, Described, Known};
 
 use crate::Signal;
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
-use crate::fields::{Live, Place};
+use crate::fields::{Live, Place, usual_span};
 use crate::schema::ids;
-use crate::schema::numbers::metric;
+use crate::schema::numbers::{metric, span};
 use crate::view::{Resource, Scope, Text};
 use core::fmt;
 
@@ -106,11 +106,17 @@ impl<'a> Item<'a> {
         self.last(ids(self.around.signal)?.1)?.try_into().ok()
     }
 
-    /// The last value of a field of bytes; `None` also if the item is broken.
+    /// The last value of one of the two ids; `None` also if the item is broken.
     #[inline]
     fn last(&self, number: u32) -> Option<&'a [u8]> {
         let mut cursor = Cursor::new(self.bytes);
         let mut last = None;
+        if self.around.signal == Signal::Traces
+            && let Some(rest) = usual_span(self.bytes, |_| true)
+        {
+            last = Some(if number == span::TRACE_ID { &self.bytes[2..18] } else { &self.bytes[20..28] });
+            cursor.rest = rest;
+        }
         while !cursor.is_empty() {
             // Most fields are short messages with a short key.
             if let [key, len @ ..0x80, rest @ ..] = cursor.rest

@@ -5,6 +5,7 @@ mod exceeded;
 
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
 use crate::error::{Exceeded, Fault, Invalid, InvalidKind};
+use crate::fields::usual_span;
 use crate::path::locate;
 use crate::schema::{self, Kind, Message, Op, Role};
 use crate::utf8::is_utf8;
@@ -112,7 +113,7 @@ impl Validator {
         let mut attributes = 0;
         let mut data = Data { key: 0, items_before: self.summary.items };
         if message.role == Role::Span
-            && let Some(rest) = usual_span(body)
+            && let Some(rest) = usual_span(body, is_utf8)
         {
             saw = SAW_TRACE_ID | SAW_SPAN_ID;
             cursor.rest = rest;
@@ -327,38 +328,6 @@ fn other<'a>(at_key: Cursor<'a>, message: &'static Message, levels: Levels) -> R
             Ok(cursor)
         }
     }
-}
-
-/// Steps over the fields that nearly every span starts with, in the order in which encoders write them, up
-/// to the attributes: straight compares, where the table would have to guess a jump for each. Stops early
-/// at anything unusual, which the table then takes.
-#[inline(always)]
-fn usual_span(body: &[u8]) -> Option<&[u8]> {
-    let (ids, mut rest) = body.split_first_chunk::<28>()?;
-    if [ids[0], ids[1], ids[18], ids[19]] != [0x0a, 16, 0x12, 8] {
-        return None;
-    }
-    if let Some((parent, after)) = rest.split_first_chunk::<10>()
-        && parent[..2] == [0x22, 8]
-    {
-        rest = after;
-    }
-    if let [0x2a, len @ ..0x80, after @ ..] = rest
-        && let Some((name, after)) = after.split_at_checked(usize::from(*len))
-        && is_utf8(name)
-    {
-        rest = after;
-    }
-    if let [0x30, ..0x80, after @ ..] = rest {
-        rest = after;
-    }
-    if let Some((times, after)) = rest.split_first_chunk::<18>()
-        && times[0] == 0x39
-        && times[9] == 0x41
-    {
-        rest = after;
-    }
-    Some(rest)
 }
 
 /// Which of a metric's alternatives was seen last, and how many items there were before the metric.

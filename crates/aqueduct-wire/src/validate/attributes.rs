@@ -84,24 +84,24 @@ fn usual(rest: &[u8]) -> Option<Usual<'_>> {
     }
     let (record, next) = rest.split_at_checked(2 + (head >> 8 & 0x7f) as usize)?;
     let value = record.get(4 + (head >> 24) as usize..)?;
-    // Field 2, a message, its length, and in it the key of the one field and that field's first byte.
+    // Field 2, a message, its length, and in it the key of the one field and that field's first byte. The length follows from that of
+    // the record, and so does that of a string: one compare for all four bytes. (They cannot run into each other: a record has less than 130 bytes.)
     let head = u32::from_le_bytes(*value.first_chunk::<4>()?);
-    if head & 0xff != 0x12 || (head >> 8 & 0xff) as usize + 2 != value.len() {
-        return None;
-    }
-    // Compares rather than a `match`: a jump table would be one more load and one more guess.
-    let (kind, first) = (head >> 16 & 0xff, (head >> 24) as usize);
-    let number = if kind == 0x0a && first + 4 == value.len() {
+    let len = value.len() as u32;
+    let number = if head == 0x0a_0012 + ((len - 2) << 8) + ((len - 4) << 24) {
         false
-    } else if kind == 0x18 || kind == 0x10 {
-        if value.len() == 4 && first < 0x80 {
+    } else if head & 0xffff != 0x12 + ((len - 2) << 8) {
+        return None;
+    } else if head >> 16 & 0xf7 == 0x10 {
+        // A boolean or an integer.
+        if len == 4 && head >> 31 == 0 {
             false
         } else if is_varint(&value[3..]) {
             true
         } else {
             return None;
         }
-    } else if kind == 0x21 && value.len() == 11 {
+    } else if head >> 16 & 0xff == 0x21 && len == 11 {
         true
     } else {
         return None;
