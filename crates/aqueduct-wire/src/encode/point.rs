@@ -201,12 +201,10 @@ pub struct CountSink<'w> {
 
 impl Extend<u64> for CountSink<'_> {
     fn extend<I: IntoIterator<Item = u64>>(&mut self, counts: I) {
-        for count in counts {
-            if self.fixed {
-                self.writer.put(&count.to_le_bytes());
-            } else {
-                self.writer.varint(count);
-            }
+        if self.fixed {
+            self.writer.words(counts.into_iter().map(u64::to_le_bytes));
+        } else {
+            counts.into_iter().for_each(|count| self.writer.varint(count));
         }
     }
 }
@@ -224,9 +222,7 @@ pub struct DoubleSink<'w> {
 
 impl Extend<f64> for DoubleSink<'_> {
     fn extend<I: IntoIterator<Item = f64>>(&mut self, bounds: I) {
-        for bound in bounds {
-            self.writer.put(&bound.to_le_bytes());
-        }
+        self.writer.words(bounds.into_iter().map(f64::to_le_bytes));
     }
 }
 

@@ -128,6 +128,20 @@ impl Writer {
         self.next(bytes.len()).copy_from_slice(bytes);
     }
 
+    /// Numbers of eight bytes each. The room for those that the iterator promises, who may be wrong, is made once.
+    #[inline]
+    pub(super) fn words(&mut self, mut words: impl Iterator<Item = [u8; 8]>) {
+        let promised = words.size_hint().0.min(1024);
+        let begin = self.len;
+        let mut written = 0;
+        for (out, word) in self.next(8 * promised).as_chunks_mut().0.iter_mut().zip(&mut words) {
+            *out = word;
+            written += 8;
+        }
+        self.len = begin + written;
+        words.for_each(|word| self.put(&word));
+    }
+
     #[inline]
     pub(super) fn varint(&mut self, value: u64) {
         if value < 0x80 {
