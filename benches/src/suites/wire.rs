@@ -34,6 +34,8 @@ pub(super) const SUITE: Suite = Suite {
         Declared::lower("scan/10", "ns/span").against(DECODE),
         Declared::lower("scan/100", "ns/span").against(DECODE),
         Declared::lower("scan/512", "ns/span").against(DECODE).bar("ours<=8"),
+        Declared::lower("scan, 512 data points", "ns/point").against(DECODE).bar("ours<=8"),
+        Declared::lower("scan, 512 log records", "ns/record").against(DECODE).bar("ours<=8"),
         Declared::lower("validate/1", "ns/request").against(DECODE).bar("ours<=150"),
         Declared::lower("validate/10", "ns/span").against(DECODE),
         Declared::lower("validate/100", "ns/span").against(DECODE),
@@ -54,8 +56,12 @@ pub(super) const SUITE: Suite = Suite {
         operations::EDIT_8,
         operations::EDIT_512,
         operations::EDIT_ITEMS,
-        json::TO_PROTOBUF,
-        json::FROM_PROTOBUF,
+        json::ROWS[0],
+        json::ROWS[1],
+        json::ROWS[2],
+        json::ROWS[3],
+        json::ROWS[4],
+        json::ROWS[5],
         encode::SPANDATA,
         encode::LOG_RECORDS,
         encode::DATA_POINTS,
@@ -98,13 +104,15 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     run.compare("validate against a copy, 100 spans", 100, check, memcpy)?;
 
     let body = payload::metrics(512);
+    let decode = || ExportMetricsServiceRequest::decode(body.clone());
+    run.compare("scan, 512 data points", 512, || scan(Signal::Metrics, &body), decode)?;
     let check = || validate(Signal::Metrics, &body, &limits);
-    run.compare("validate, 512 data points", 512, check, || {
-        ExportMetricsServiceRequest::decode(body.clone())
-    })?;
+    run.compare("validate, 512 data points", 512, check, decode)?;
     let body = payload::logs(512);
+    let decode = || ExportLogsServiceRequest::decode(body.clone());
+    run.compare("scan, 512 log records", 512, || scan(Signal::Logs, &body), decode)?;
     let check = || validate(Signal::Logs, &body, &limits);
-    run.compare("validate, 512 log records", 512, check, || ExportLogsServiceRequest::decode(body.clone()))?;
+    run.compare("validate, 512 log records", 512, check, decode)?;
 
     merging::measure(run)?;
     operations::measure(run)?;
