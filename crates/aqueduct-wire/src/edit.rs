@@ -168,7 +168,7 @@ impl Edit {
     /// is one with this key; of several with the key only the first one stays.
     ///
     /// What is hashed is what the action `hash` of the OpenTelemetry Collector's attributes processor hashes, so
-    /// that both give the same:
+    /// that both give the same (versions of it that left empty strings empty are old):
     ///
     /// | value | bytes |
     /// |---|---|

@@ -30,7 +30,7 @@ pub enum InvalidKind {
     Depth,
     /// More items than [`Limits::max_items`](crate::Limits::max_items).
     Items,
-    /// More resource and scope records than [`Limits::max_envelopes`](crate::Limits::max_envelopes).
+    /// More resource and scope records and metrics than [`Limits::max_envelopes`](crate::Limits::max_envelopes).
     Envelopes,
     /// A message with more attributes than [`Limits::max_attributes`](crate::Limits::max_attributes).
     Attributes,
@@ -56,7 +56,7 @@ impl InvalidKind {
             InvalidKind::MissingId => "missing trace id or span id",
             InvalidKind::Depth => "nested too deeply",
             InvalidKind::Items => "too many items",
-            InvalidKind::Envelopes => "too many resources and scopes",
+            InvalidKind::Envelopes => "too many resources, scopes and metrics",
             InvalidKind::Attributes => "too many attributes",
             InvalidKind::Bytes => "request too long",
             InvalidKind::RecordBytes => "record too long",

@@ -88,7 +88,7 @@
 //!   documents; none for an item in [`encode`], once its buffers have grown.
 //! - **Overload**: no input makes this crate panic or recurse more than a dozen levels in the validator. Depth, items, envelopes, attributes and lengths
 //!   are bounded by [`Limits`] and [`MESSAGE_DEPTH`]. Reading and validating allocate nothing to speak of; JSON, merging and streams a small multiple of the input.
-//!   The operations keep some 25 to 60 bytes for each record or item they have to remember, or message that they write anew (200 for each different
+//!   The operations keep some 25 to 220 bytes for each record, item or group they have to remember, or message that they write anew (200 for each different
 //!   resource), which is much beside one of two bytes and little beside real ones; [`Limits`] bound them. [`split`] and [`group_by`] repeat envelopes as often
 //!   as their results need them: long ones as shared pieces, of short ones less than 16 KiB for each level are copied. [`group_by_at_most`] bounds the results.
 //! - No unsafe code.

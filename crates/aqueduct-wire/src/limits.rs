@@ -17,11 +17,14 @@ pub struct Limits {
     /// Unit: items. Default 1,000,000. A span of two bytes is legal protobuf, so that a request of a few
     /// megabytes could otherwise make a receiver that builds objects allocate gigabytes. Costs nothing.
     pub max_items: u64,
-    /// How many resource and scope records (`ResourceSpans`, `ScopeSpans` and those of the other signals) one request may hold,
-    /// together.
+    /// How many resource and scope records (`ResourceSpans`, `ScopeSpans` and those of the other signals) and metrics one request may
+    /// hold, together.
     ///
-    /// Unit: records. Default 1,000,000. An empty one takes two bytes here, and what looks at a request by resources
+    /// Unit: messages. Default 1,000,000. An empty one takes two bytes here, and what looks at a request by resources
     /// ([`fold`](crate::fold), [`group_by`](crate::group_by), a decoder) remembers up to 200 for each. Costs nothing.
+    ///
+    /// What else may be there many times (events, links, exemplars, elements of lists) is bounded by the length of the request alone:
+    /// a decoder that builds objects takes some fifty times that for a request of empty ones.
     pub max_envelopes: u64,
     /// How many attributes one message may hold: a resource, scope, span, event, link, log record or data point, and a list of key-value
     /// pairs as a value. A message that is written in parts, which nobody does although protobuf allows it for those that occur once (resource, scope), is

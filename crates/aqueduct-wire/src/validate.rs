@@ -46,14 +46,15 @@ pub fn validate(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<Summary
     count(signal, bytes, limits).map(|(summary, _)| summary)
 }
 
-/// Validates, and counts the resource and scope records too.
+/// Validates, and counts the resource and scope records and the metrics too.
 pub(crate) fn count(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<(Summary, u64), Invalid> {
     let mut validator = Validator {
         summary: Summary::default(),
         envelopes: 0,
         max_items: limits.max_items,
         max_envelopes: limits.max_envelopes,
-        max_depth: limits.max_depth.min(MESSAGE_DEPTH),
+        max_depth: limits.max_depth,
+        deep_values: false,
         max_attributes: limits.max_attributes,
         max_record_bytes: limits.max_record_bytes,
         run: 0,
@@ -67,7 +68,8 @@ pub(crate) fn count(signal: Signal, bytes: &[u8], limits: &Limits) -> Result<(Su
         Ok(()) => Ok((validator.summary, validator.envelopes)),
         Err(fault) => {
             let mut invalid = locate(signal, bytes, fault);
-            invalid.limit = exceeded(&invalid, limits, &bytes[invalid.offset..], bytes);
+            invalid.limit =
+                exceeded(&invalid, limits, validator.deep_values, &bytes[invalid.offset..], bytes);
             Err(invalid)
         }
     }
@@ -85,11 +87,13 @@ struct Levels {
 #[derive(Debug)]
 struct Validator {
     summary: Summary,
-    /// Records and their scopes.
+    /// Records, their scopes, and metrics.
     envelopes: u64,
     max_items: u64,
     max_envelopes: u64,
     max_depth: usize,
+    /// Whether that was exceeded.
+    deep_values: bool,
     max_attributes: u64,
     max_record_bytes: usize,
     /// How many attributes the last run had ([`Validator::attributes`]).
@@ -224,7 +228,7 @@ impl Validator {
         }
         levels.left -= 1;
         match child.role {
-            Role::Plain | Role::Metric => {}
+            Role::Plain => {}
             Role::Record => {
                 self.summary.records += 1;
                 if body.len() > self.max_record_bytes {
@@ -232,7 +236,7 @@ impl Validator {
                 }
                 self.envelope(body)?;
             }
-            Role::Scope => self.envelope(body)?,
+            Role::Scope | Role::Metric => self.envelope(body)?,
             Role::Item | Role::Span => {
                 self.summary.items += 1;
                 if self.summary.items > self.max_items {
@@ -242,6 +246,7 @@ impl Validator {
             Role::AnyValue => {
                 levels.values += 1;
                 if levels.values as usize > self.max_depth {
+                    self.deep_values = true;
                     return Err(Fault::at(InvalidKind::Depth, body));
                 }
             }
@@ -249,7 +254,7 @@ impl Validator {
         Ok(levels)
     }
 
-    /// Counts a record or scope.
+    /// Counts a record, a scope or a metric.
     fn envelope(&mut self, body: &[u8]) -> Result<(), Fault> {
         self.envelopes += 1;
         if self.envelopes > self.max_envelopes {

@@ -51,7 +51,7 @@ struct Changed {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidMember {
-    /// A key has a lower-case letter and then at most 255 lower-case letters, digits, `_`, `-`, `*` or `/`. Or it is that
+    /// A key (of level 1, which readers of level 2 take as well) has a lower-case letter and then at most 255 lower-case letters, digits, `_`, `-`, `*` or `/`. Or it is that
     /// of a tenant: at most 241 of these, the first one a letter or a digit, an `@`, and at most 14, the first one a letter.
     Key,
     /// A value has 1 to 256 printable ASCII characters, neither `,` nor `=`, and the last one is no space.
@@ -70,7 +70,8 @@ impl fmt::Display for InvalidMember {
 impl core::error::Error for InvalidMember {}
 
 impl<'a> TraceState<'a> {
-    /// The list in this header. Nothing is checked, and nothing is wrong: what is no member is never found.
+    /// The list in this header. Nothing is checked: what has no `=` is no member and is never found; what is before the first `=` of others is
+    /// their key, what is behind it their value, whatever characters they have.
     #[must_use]
     pub fn new(header: &'a str) -> TraceState<'a> {
         TraceState { header, cleared: false, changed: Vec::new(), text: String::new() }
@@ -101,7 +102,8 @@ impl<'a> TraceState<'a> {
     /// If the key or the value is not as the specification wants it. Nothing is changed then.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), InvalidMember> {
         check(key, value)?;
-        let alone = self.changes(key) || self.before().filter(|member| key_of(member) == key).count() == 1;
+        let alone =
+            self.changes(key) || self.before().filter(|member| key_of(member) == Some(key)).count() == 1;
         if !alone || self.get(key) != Some(value) {
             self.put(key, Some(value));
         }
@@ -111,7 +113,7 @@ impl<'a> TraceState<'a> {
     /// Removes every member with this key. False if there was none.
     pub fn remove(&mut self, key: &str) -> bool {
         let was_there = self.get(key).is_some();
-        let before = self.before().any(|member| key_of(member) == key);
+        let before = self.before().any(|member| key_of(member) == Some(key));
         if before {
             self.put(key, None);
         } else {
@@ -138,6 +140,9 @@ impl<'a> TraceState<'a> {
 
     fn put(&mut self, key: &str, value: Option<&str>) {
         self.changed.retain(|changed| self.text[changed.key.clone()] != *key);
+        if self.changed.is_empty() {
+            self.text.clear();
+        }
         let mut append = |text: &str| {
             let start = self.text.len();
             self.text.push_str(text);
@@ -153,7 +158,7 @@ impl<'a> TraceState<'a> {
             let value = changed.value.clone()?;
             Some([&self.text[changed.key.clone()], "=", &self.text[value]])
         });
-        let others = self.before().filter(|member| !self.changes(key_of(member)));
+        let others = self.before().filter(|member| !key_of(member).is_some_and(|key| self.changes(key)));
         for member in set.chain(others.map(|member| [member, "", ""])).take(MEMBERS) {
             if !out.is_empty() {
                 out.push(',');
@@ -199,9 +204,9 @@ fn members(header: &str) -> impl Iterator<Item = &str> {
     header.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
 }
 
-/// What is before the first `=`.
-fn key_of(member: &str) -> &str {
-    member.split_once('=').map_or(member, |(key, _)| key)
+/// What is before the first `=`; what has none is no member.
+fn key_of(member: &str) -> Option<&str> {
+    member.split_once('=').map(|(key, _)| key)
 }
 
 fn value_of<'a>(member: &'a str, key: &str) -> Option<&'a str> {

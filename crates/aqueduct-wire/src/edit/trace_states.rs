@@ -98,7 +98,7 @@ impl TraceStateEdit {
         self.with(Change::Delete(key.as_ref().into()))
     }
 
-    /// Removes all members, and with them the field.
+    /// Removes all members. A trace state that had some becomes none: the field is left out.
     #[must_use]
     pub fn with_clear(self) -> TraceStateEdit {
         self.with(Change::Clear)
@@ -144,9 +144,11 @@ impl TraceStateEdit {
     ///
     /// fn mark_as_sampled(chunk: &Chunk) -> Result<Merged, Invalid> {
     ///     TraceStateEdit::new().apply_each(chunk, |_span, state| {
-    ///         let rv = state.get("ot").and_then(|ot| ot.split(';').find(|field| field.starts_with("rv:")));
-    ///         let ot = rv.map_or("th:8".to_owned(), |rv| format!("{rv};th:8"));
-    ///         state.set("ot", &ot).expect("a threshold and random bits are a value");
+    ///         let others = state.get("ot").into_iter().flat_map(|ot| ot.split(';'));
+    ///         let others = others.filter(|field| !field.starts_with("th:"));
+    ///         let ot = others.chain(["th:8"]).collect::<Vec<_>>().join(";");
+    ///         // What the sender wrote may be no value, or too long for one more field: then it stays as it is.
+    ///         let _ = state.set("ot", &ot);
     ///     })
     /// }
     /// # let chunk = Chunk::from_valid(aqueduct_wire::Signal::Traces, 0, Default::default());

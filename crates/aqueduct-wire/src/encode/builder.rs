@@ -235,7 +235,7 @@ impl ChunkBuilder {
 
     /// Seals what was collected, and opens the next chunk with the same resource.
     ///
-    /// Without items it is a chunk of no bytes.
+    /// If nothing was pushed it is a chunk of no bytes. (One of metrics without points has bytes, and no items.)
     #[must_use]
     pub fn seal(&mut self) -> Chunk {
         if self.slab.len() == 0 {

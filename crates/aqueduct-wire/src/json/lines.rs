@@ -141,6 +141,9 @@ impl<R: BufRead> Iterator for JsonLines<R> {
 
 /// Writes a request as one line.
 ///
+/// What [`validate`](crate::validate) accepts can be written, and read by [`JsonLines`] but for values that are nested about 40 deep or deeper:
+/// tokenizers of JSON give up at 128 brackets, of which each such value has three.
+///
 /// # Errors
 ///
 /// If the bytes are not valid, before anything is written, or if writing fails.

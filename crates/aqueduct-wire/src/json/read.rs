@@ -11,6 +11,7 @@ use bytes::Bytes;
 use core::fmt;
 use output::Output;
 use scalar::{Scalar, Text};
+pub(super) use scalar::{exact_integer, number_text, parse_integer};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// Reads an export request from JSON and writes it as protobuf.
@@ -44,6 +45,9 @@ fn not_utf8(json: &[u8]) -> JsonError {
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     JsonError::Text { line, column, message: "invalid UTF-8".to_owned() }
 }
+
+/// The one key of the object that a number is with `serde_json`'s feature `arbitrary_precision`.
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// A value that is about to be read: that of a key, or an element of a list.
 ///
@@ -97,6 +101,12 @@ impl<'de, const ELEMENT: bool> DeserializeSeed<'de> for Value<'_, ELEMENT> {
     }
 }
 
+/// A string where there should be none: without the text, which is the data of others and may be long.
+#[cold]
+pub(super) fn unexpected_text<E: de::Error>(expected: &dyn de::Expected) -> E {
+    E::invalid_value(Unexpected::Other("a string"), expected)
+}
+
 /// The request itself, which has nothing around it in protobuf.
 struct Request<'o> {
     message: &'static Message,
@@ -123,6 +133,10 @@ impl<'de, const ELEMENT: bool> Visitor<'de> for Object<'_, ELEMENT> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.expecting(f)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(unexpected_text(&self))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
@@ -173,6 +187,10 @@ impl<'de, const ELEMENT: bool> Visitor<'de> for List<'_, ELEMENT> {
         self.0.expecting(f)
     }
 
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(unexpected_text(&self))
+    }
+
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
         self.0.null()
     }
@@ -218,11 +236,15 @@ impl Visitor<'_> for Key {
     }
 
     #[inline]
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
-        let key = Words::new(key.as_bytes());
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        let key = Words::new(name.as_bytes());
         let is_it = |field: &Field| field.camel_case.is(&key);
         let (before, after) = self.message.fields.split_at(self.next);
         let at = after.iter().position(is_it).map(|at| at + self.next);
-        Ok(at.or_else(|| before.iter().position(is_it)))
+        let at = at.or_else(|| before.iter().position(is_it));
+        if at.is_none() && name == NUMBER {
+            return Err(E::invalid_type(Unexpected::Other("number"), &"an object"));
+        }
+        Ok(at)
     }
 }

@@ -2,10 +2,14 @@
 
 use super::JsonError;
 use super::escape::{into_string, write_string};
+use super::read::{exact_integer, number_text, parse_integer, unexpected_text};
 use crate::Signal;
 use crate::rpc::{Code, ExportResponse, Status};
+use core::fmt;
 use core::time::Duration;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+use std::borrow::Cow;
 
 /// Writes an export response; full success is `{}`.
 #[must_use]
@@ -37,24 +41,43 @@ fn rejected_key(signal: Signal) -> &'static str {
 ///
 /// # Errors
 ///
-/// If the text is no JSON object, or its known parts have other types than the protocol gives them.
+/// If the text is no JSON object, or its known parts have other types than the protocol gives them; with line and column.
 pub fn response_from_json(json: &[u8]) -> Result<ExportResponse, JsonError> {
-    let value = object(json)?;
-    let mut response = ExportResponse::FULL;
-    match &value["partialSuccess"] {
-        Value::Null => {}
-        Value::Object(partial) => {
-            for signal in Signal::ALL {
-                if let Some(rejected) = partial.get(rejected_key(signal)) {
-                    let rejected = integer(rejected).ok_or_else(|| wrong("number of rejected items"))?;
-                    response.rejected = u64::try_from(rejected).unwrap_or(0);
-                }
-            }
-            response.message = text(partial.get("errorMessage")).ok_or_else(|| wrong("error message"))?;
+    let Response(Partial { rejected, message }) = object(json)?;
+    Ok(ExportResponse { rejected, message })
+}
+
+#[derive(Default)]
+struct Response(Partial);
+
+impl Fields for Response {
+    fn value<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        if key == "partialSuccess" {
+            self.0 = map.next_value::<Option<Object<Partial>>>()?.unwrap_or_default().0;
+            return Ok(());
         }
-        _ => return Err(wrong("partialSuccess")),
+        ignore(map)
     }
-    Ok(response)
+}
+
+#[derive(Default)]
+struct Partial {
+    rejected: u64,
+    message: String,
+}
+
+impl Fields for Partial {
+    fn value<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "errorMessage" => self.message = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            _ if Signal::ALL.iter().any(|signal| rejected_key(*signal) == key) => {
+                let rejected = map.next_value::<Option<Integer>>()?.map_or(0, |number| number.0);
+                self.rejected = u64::try_from(rejected).unwrap_or(0);
+            }
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
 }
 
 /// Writes a `google.rpc.Status`, with its `RetryInfo` if there is one.
@@ -75,27 +98,132 @@ pub fn status_to_json(status: &Status) -> String {
 ///
 /// # Errors
 ///
-/// If the text is no JSON object, or its known parts have other types than the protocol gives them.
+/// If the text is no JSON object, or its known parts have other types than the protocol gives them; with line and column.
 pub fn status_from_json(json: &[u8]) -> Result<Status, JsonError> {
-    let value = object(json)?;
-    let code = match &value["code"] {
-        Value::Null => Code::Ok,
-        code => {
-            let number = integer(code).ok_or_else(|| wrong("status code"))?;
-            u32::try_from(number).map_or(Code::Unknown, Code::from_u32)
-        }
-    };
-    let mut status = Status::new(code, text(value.get("message")).ok_or_else(|| wrong("status message"))?);
-    for detail in value["details"].as_array().map_or(&[][..], Vec::as_slice) {
-        if detail["@type"].as_str().is_some_and(|name| name.ends_with("/google.rpc.RetryInfo")) {
-            let delay = match &detail["retryDelay"] {
-                Value::Null => Some(Duration::ZERO),
-                delay => delay.as_str().and_then(parse_duration),
-            };
-            status.retry_delay = Some(delay.ok_or_else(|| wrong("retry delay"))?);
-        }
-    }
+    let Reading { code, message, retry_delay } = object(json)?;
+    let code = code.map_or(Code::Ok, |number| u32::try_from(number.0).map_or(Code::Unknown, Code::from_u32));
+    let mut status = Status::new(code, message);
+    status.retry_delay = retry_delay;
     Ok(status)
+}
+
+/// A status while it is read.
+#[derive(Default)]
+struct Reading {
+    code: Option<Integer>,
+    message: String,
+    retry_delay: Option<Duration>,
+}
+
+impl Fields for Reading {
+    fn value<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "code" => self.code = map.next_value()?,
+            "message" => self.message = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "details" => {
+                if let Some(Details(Some(delay))) = map.next_value()? {
+                    self.retry_delay = Some(delay);
+                }
+            }
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// The delay that the last `RetryInfo` of a list of details has.
+#[derive(Default)]
+struct Details(Option<Duration>);
+
+impl<'de> Deserialize<'de> for Details {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Details::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Details {
+    type Value = Details;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Details, A::Error> {
+        while let Some(Element(Detail { kind, delay })) = list.next_element()? {
+            if kind.ends_with("/google.rpc.RetryInfo") {
+                let delay = delay.map_or(Some(Duration::ZERO), |text| parse_duration(&text));
+                self.0 = Some(delay.ok_or_else(|| de::Error::custom("invalid retry delay"))?);
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A detail; what is no object has nothing in it, and takes nothing away from the rest of the status.
+struct Element(Detail);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Element(Detail::default()))
+    }
+}
+
+impl<'de> Visitor<'de> for Element {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
+        Object(self.0).visit_map(map).map(|Object(detail)| Element(detail))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Element, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Element, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Element, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Element, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Element, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Element, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Element, E> {
+        Ok(self)
+    }
+}
+
+#[derive(Default)]
+struct Detail {
+    kind: String,
+    delay: Option<String>,
+}
+
+impl Fields for Detail {
+    fn value<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "@type" => self.kind = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "retryDelay" => self.delay = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
 }
 
 /// A string with its quotes.
@@ -105,24 +233,83 @@ fn quoted(text: &str) -> String {
     into_string(out)
 }
 
-fn object(json: &[u8]) -> Result<Value, JsonError> {
-    let value: Value = serde_json::from_slice(json)?;
-    if value.is_object() { Ok(value) } else { Err(wrong("message, expected an object")) }
+fn object<T: Fields + Default>(json: &[u8]) -> Result<T, JsonError> {
+    Ok(serde_json::from_slice::<Object<T>>(json)?.0)
 }
 
-fn wrong(what: &str) -> JsonError {
-    JsonError::Text { line: 1, column: 1, message: format!("invalid {what}") }
+/// What an object is read into, key by key. What is not known is stepped over, so that nothing is kept of it.
+trait Fields {
+    fn value<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
 }
 
-fn integer(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(drop)
 }
 
-/// A string that may be missing.
-fn text(value: Option<&Value>) -> Option<String> {
-    match value {
-        None | Some(Value::Null) => Some(String::new()),
-        Some(value) => value.as_str().map(str::to_owned),
+/// An object: nothing else, while a derived reader would take a list too.
+#[derive(Default)]
+struct Object<T>(T);
+
+impl<'de, T: Fields + Default> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object(T::default()))
+    }
+}
+
+impl<'de, T: Fields> Visitor<'de> for Object<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Object<T>, A::Error> {
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            self.0.value(&key, &mut map)?;
+        }
+        Ok(self)
+    }
+}
+
+/// A whole number, as a number or a string.
+struct Integer(i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Integer(0))
+    }
+}
+
+impl<'de> Visitor<'de> for Integer {
+    type Value = Integer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer, as a number or a string")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Integer, E> {
+        Ok(Integer(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Integer, E> {
+        number.try_into().map(Integer).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Integer, E> {
+        let exact = exact_integer(number).and_then(|number| number.try_into().ok());
+        exact.map(Integer).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Integer, E> {
+        let number = parse_integer(text).and_then(|number| number.try_into().ok());
+        number.map(Integer).ok_or_else(|| unexpected_text(&self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Integer, A::Error> {
+        match number_text(map)? {
+            Some(number) => self.visit_str(&number),
+            None => Err(de::Error::invalid_type(Unexpected::Map, &self)),
+        }
     }
 }
 

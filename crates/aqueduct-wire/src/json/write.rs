@@ -9,6 +9,7 @@ use crate::cursor::{Cursor, MESSAGE_DEPTH};
 use crate::error::Fault;
 use crate::schema::{self, Field, Form, Message};
 use crate::{Limits, Signal, validate};
+use core::ops::{Deref, DerefMut};
 use value::{write_elements, write_value};
 
 /// Writes an export request as JSON, on one line.
@@ -21,18 +22,43 @@ use value::{write_elements, write_value};
 ///
 /// # Allocation
 ///
-/// The result. A message whose parts are scattered is put together first.
+/// The result. A message whose parts are scattered is put together first; where such messages are in one another, that takes up to
+/// four times the request, and what would take more is refused as nested too deeply.
 pub fn from_protobuf(signal: Signal, bytes: &[u8]) -> Result<String, JsonError> {
     validate(signal, bytes, &Limits::NONE).map_err(JsonError::Protobuf)?;
     // Usually a little less.
-    let mut out = Vec::with_capacity(bytes.len() / 2 * 5);
+    let mut out =
+        Text { bytes: Vec::with_capacity(bytes.len() / 2 * 5), joinable: bytes.len().saturating_mul(4) };
     match write_message(&mut out, schema::request(signal), bytes) {
-        Ok(()) => Ok(into_string(out)),
+        Ok(()) => Ok(into_string(out.bytes)),
         Err(fault) => Err(JsonError::Protobuf(crate::path::locate(signal, bytes, fault))),
     }
 }
 
-fn write_message(out: &mut Vec<u8>, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
+/// What is being written.
+struct Text {
+    bytes: Vec<u8>,
+    /// How many bytes of scattered messages may still be put together at a time.
+    joinable: usize,
+}
+
+impl Deref for Text {
+    type Target = Vec<u8>;
+
+    #[inline]
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Text {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+fn write_message(out: &mut Text, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
     if is_ordered(message, body)? {
         write_ordered(out, message, body)
     } else {
@@ -73,7 +99,7 @@ fn find(fields: &[Field], number: u32) -> Option<usize> {
 }
 
 /// Front to back.
-fn write_ordered(out: &mut Vec<u8>, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
+fn write_ordered(out: &mut Text, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
     out.push(b'{');
     let mut fields = message.fields;
     let mut cursor = Cursor::new(body);
@@ -111,14 +137,14 @@ fn write_ordered(out: &mut Vec<u8>, message: &'static Message, body: &[u8]) -> R
     Ok(())
 }
 
-fn write_key(out: &mut Vec<u8>, field: &Field) {
+fn write_key(out: &mut Text, field: &Field) {
     write_comma(out);
     out.extend_from_slice(field.camel_case.as_key());
 }
 
 /// A comma, unless what follows is the first in its object or list.
 #[inline]
-fn write_comma(out: &mut Vec<u8>) {
+fn write_comma(out: &mut Text) {
     if !matches!(out.last(), Some(b'{' | b'[')) {
         out.push(b',');
     }

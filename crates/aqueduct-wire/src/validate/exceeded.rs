@@ -4,15 +4,22 @@ use crate::Limits;
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
 use crate::error::{Exceeded, Invalid, InvalidKind};
 
-/// The limit behind an error, and what was found. Counting stops at the first one too many.
+/// The limit behind an error, and what was found. Counting stops at the first one too many. `values`: what is too deep are values, and
+/// not messages of any kind.
 #[cold]
-pub(super) fn exceeded(invalid: &Invalid, limits: &Limits, place: &[u8], request: &[u8]) -> Option<Exceeded> {
+pub(super) fn exceeded(
+    invalid: &Invalid,
+    limits: &Limits,
+    values: bool,
+    place: &[u8],
+    request: &[u8],
+) -> Option<Exceeded> {
     let (limit, found) = match invalid.kind {
         InvalidKind::Items => (limits.max_items, limits.max_items.saturating_add(1)),
         InvalidKind::Envelopes => (limits.max_envelopes, limits.max_envelopes.saturating_add(1)),
         InvalidKind::Attributes => (limits.max_attributes, limits.max_attributes.saturating_add(1)),
         InvalidKind::Depth => {
-            let limit = limits.max_depth.min(MESSAGE_DEPTH) as u64;
+            let limit = if values { limits.max_depth } else { MESSAGE_DEPTH } as u64;
             (limit, limit + 1)
         }
         // The place is the start of the record, whose length stands before it.

@@ -29,7 +29,7 @@ fn header(generator: &mut Generator) -> String {
     };
     let member = |n: u64, generator: &mut Generator| match generator.below(10) {
         0 => String::new(),
-        1 => "no member".to_owned(),
+        1 => ["no member", KEYS[generator.below(4) as usize]][generator.below(2) as usize].to_owned(),
         2 => "a=b=c".to_owned(),
         3 => "Größe=1".to_owned(),
         4..7 => format!("k{n}={}", VALUES[generator.below(4) as usize].trim()),
@@ -50,7 +50,7 @@ fn expect(header: &str, changes: &[Change]) -> String {
     let mut list = before.clone();
     for &(action, key, value) in changes {
         let key = KEYS[key];
-        let is = |member: &String| member.split('=').next() == Some(key);
+        let is = |member: &String| member.split_once('=').map(|(key, _)| key) == Some(key);
         let there: Vec<_> = list.iter().filter(|member| is(member)).cloned().collect();
         let member = format!("{key}={}", VALUES[value]);
         let is_member = there.first().is_some_and(|member| member.contains('='));
@@ -252,4 +252,14 @@ fn debug_output_has_no_values() {
     let edit = TraceStateEdit::new().with_upsert("ot", "th:8").unwrap().with_delete("a").with_links();
     let shown = format!("{edit:?} {:?}", TraceState::new("a=secret"));
     assert!(!shown.contains("th:8") && !shown.contains("secret") && shown.contains("ot"), "{shown}");
+}
+
+/// The trap of what looks like a key: without a `=` it is no member, and nobody's to change.
+#[test]
+fn a_bare_key_is_no_member() {
+    let mut state = TraceState::new("foo,bar=1");
+    assert!(!state.remove("foo"));
+    assert_eq!(state.to_string(), "foo,bar=1");
+    state.set("foo", "2").unwrap();
+    assert_eq!((state.to_string(), state.get("foo")), ("foo=2,foo,bar=1".to_owned(), Some("2")));
 }

@@ -3,12 +3,13 @@
 
 use crate::generate::Generator;
 use crate::oracle::Request;
+use aqueduct_testkit::CountingAllocator;
 use aqueduct_wire::json::{
     JsonError, from_protobuf, response_from_json, response_to_json, status_from_json, status_to_json,
     to_protobuf,
 };
 use aqueduct_wire::rpc::{Code, ExportResponse, Status};
-use aqueduct_wire::{Limits, Signal, validate};
+use aqueduct_wire::{InvalidKind, Limits, Signal, validate};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -223,6 +224,10 @@ fn responses() {
     assert_eq!(response_from_json(response_to_json(Signal::Logs, &warning).as_bytes()).unwrap(), warning);
     assert!(response_from_json(b"[]").is_err() && response_from_json(b"{\"partialSuccess\":1}").is_err());
     assert!(response_from_json(b"{\"partialSuccess\":null}").unwrap().is_full());
+    assert!(response_from_json(br#"{"partialSuccess":{"rejectedSpans":null}}"#).unwrap().is_full());
+    assert_eq!(response_from_json(br#"{"partialSuccess":{"rejectedSpans":1e1}}"#).unwrap().rejected, 10);
+    let wrong = response_from_json(b"{\n \"partialSuccess\":{\"rejectedSpans\":\"x\"}}").unwrap_err();
+    assert_eq!((wrong.line(), wrong.column()), (Some(2), Some(38)));
 }
 
 /// Statuses, with and without a delay.
@@ -239,4 +244,96 @@ fn statuses() {
     let other = br#"{"code":99,"details":[{"@type":"type.googleapis.com/google.rpc.Help"},7]}"#;
     assert_eq!(status_from_json(other).unwrap(), Status::new(Code::Unknown, ""));
     assert!(status_from_json(br#"{"code":"x"}"#).is_err());
+    assert!(status_from_json(br#"{"details":7}"#).is_err());
+    assert_eq!(
+        status_from_json(br#"{"code":3,"details":[[{}],"a",null,true,-1,0.5]}"#).unwrap().code,
+        Code::InvalidArgument
+    );
+}
+
+/// The trap of a hostile server: an answer whose unknown parts are large is not kept.
+#[test]
+fn answers_are_not_kept() {
+    for element in ["{\"\":0},", "[0],", "0,"] {
+        let text = format!("{{\"x\":[{}0]}}", element.repeat(100_000));
+        for read in
+            [|text: &[u8]| response_from_json(text).is_ok(), |text: &[u8]| status_from_json(text).is_ok()]
+        {
+            let (read, made) = CountingAllocator::count(|| read(text.as_bytes()));
+            assert!(read && made.bytes < 1000, "{made:?}");
+        }
+    }
+}
+
+/// The trap of messages in two pieces, each in another such: every level would be put together in memory of its own.
+#[test]
+fn scattered_messages_are_not_put_together_without_bound() {
+    let key = |number: u8| number << 3 | 2;
+    let field = |number: u8, content: &[u8]| {
+        let mut out = vec![key(number)];
+        let mut len = content.len();
+        while len >= 0x80 {
+            out.push(len as u8 | 0x80);
+            len >>= 7;
+        }
+        out.push(len as u8);
+        out.extend_from_slice(content);
+        out
+    };
+    let request = |levels: usize| {
+        let mut value = field(1, &[b'a'; 50_000]);
+        for _ in 0..levels {
+            // A list of one key, with the value in two pieces.
+            value = field(6, &field(1, &[field(2, &value), field(2, b"")].concat()));
+        }
+        field(1, &field(2, &field(2, &field(5, &value))))
+    };
+    assert!(from_protobuf(Signal::Logs, &request(3)).is_ok());
+    let deep = request(30);
+    assert!(validate(Signal::Logs, &deep, &Limits::DEFAULT).is_ok());
+    let (text, made) = CountingAllocator::count(|| from_protobuf(Signal::Logs, &deep));
+    let JsonError::Protobuf(error) = text.unwrap_err() else { panic!("it is the request that is wrong") };
+    assert_eq!(error.kind(), InvalidKind::Depth);
+    assert!(made.bytes < 8 * deep.len() as u64, "{made:?}");
+}
+
+/// Integers that would come out as others are refused, and those that are only written oddly are read.
+#[test]
+fn integers_keep_their_digits() {
+    let read = |number: &str| {
+        let text = format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{{"intValue":{number}}}}}]}}]}}]}}"#
+        );
+        let bytes = to_protobuf(Signal::Logs, text.as_bytes()).ok()?;
+        let text = from_protobuf(Signal::Logs, &bytes).unwrap();
+        Some(text.split('"').rev().nth(1).unwrap().to_owned())
+    };
+    for (number, expected) in [
+        ("-9223372036854775809", None),
+        ("9223372036854775808", None),
+        ("-9223372036854775808", Some("-9223372036854775808")),
+        ("1544712660000000001.0", None),
+        ("1234567890123456789e0", None),
+        ("9007199254740992.0", Some("9007199254740992")),
+        ("1e5", Some("100000")),
+        ("\"1e5\"", Some("100000")),
+        ("\"-25.0\"", Some("-25")),
+        ("\"0.5\"", None),
+        ("\"\"", None),
+        ("\" 1\"", None),
+    ] {
+        assert_eq!(read(number).as_deref(), expected, "{number}");
+    }
+}
+
+/// What somebody put into a field of another type is not repeated in the error, which ends up in logs.
+#[test]
+fn errors_do_not_repeat_data() {
+    for field in ["intValue", "boolValue", "bytesValue", "doubleValue", "arrayValue"] {
+        let text = format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{{"{field}":"4111 1111"}}}}]}}]}}]}}"#
+        );
+        let error = to_protobuf(Signal::Logs, text.as_bytes()).unwrap_err();
+        assert!(!error.to_string().contains("4111"), "{error}");
+    }
 }

@@ -86,26 +86,28 @@ fn depth_and_items_say_what_was_found() {
     assert_eq!(validate(Signal::Logs, b"\x07", &limits).unwrap_err().limit(), None);
 }
 
-/// Guards the limit of what operations remember: records and scopes are counted together, for every signal, and items and
-/// metrics are not.
+/// Guards the limit of what operations remember: records, scopes and metrics are counted together, and items are not.
 #[test]
 fn envelopes_are_records_and_scopes() {
     let scope = field(2, &field(2, b""));
     // A record with two scopes, and one with none: four.
     let request = [field(1, &scope.repeat(2)), field(1, b"")].concat();
     for signal in [Signal::Metrics, Signal::Logs] {
-        let limits = Limits::default().with_max_envelopes(4);
+        // In each of the two scopes is an item, or a metric.
+        let most = if signal == Signal::Metrics { 6 } else { 4 };
+        let limits = Limits::default().with_max_envelopes(most);
         assert!(validate(signal, &request, &limits).is_ok());
         let more = [&request[..], &field(1, b"")].concat();
         let invalid = validate(signal, &more, &limits).unwrap_err();
         let at = more.len();
         assert_eq!(invalid.kind(), InvalidKind::Envelopes);
         let Exceeded { limit, found, .. } = invalid.limit().unwrap();
-        assert_eq!((limit, found, invalid.offset()), (4, 5, at));
+        assert_eq!((limit, found, invalid.offset()), (most, most + 1, at));
         let record = if signal == Signal::Logs { "resource_logs" } else { "resource_metrics" };
-        let text = format!("too many resources and scopes (5, the limit is 4) at byte {at}");
+        let text =
+            format!("too many resources, scopes and metrics ({found}, the limit is {limit}) at byte {at}");
         assert!(invalid.to_string().starts_with(&text), "{invalid} {record}");
-        // A scope is the first too many here.
+        // A scope, or a metric, is the first too many here.
         let invalid = validate(signal, &request, &limits.with_max_envelopes(2)).unwrap_err();
         assert_eq!((invalid.kind(), invalid.limit().unwrap().found), (InvalidKind::Envelopes, 3));
         let scopes = if signal == Signal::Logs { "scope_logs" } else { "scope_metrics" };
@@ -138,4 +140,26 @@ fn envelopes_of_a_stream_add_up() {
     let Exceeded { limit, found, .. } = invalid.limit().unwrap();
     assert_eq!((limit, found), (6, 7));
     assert!(invalid.offset() >= 3 * record.len());
+}
+
+/// Guards what an error says of depth: the limit that was met, not the other one.
+#[test]
+fn depth_says_which_limit() {
+    let found = |request: &[u8], limits: &Limits| {
+        let invalid = validate(Signal::Logs, request, limits).unwrap_err();
+        assert_eq!(invalid.kind(), InvalidKind::Depth);
+        let Exceeded { limit, found, .. } = invalid.limit().unwrap();
+        (limit, found)
+    };
+    let mut value = Vec::new();
+    for _ in 0..60 {
+        // An array of one value.
+        value = field(5, &field(1, &value));
+    }
+    let request = log(&field(5, &value));
+    assert_eq!(found(&request, &Limits::default().with_max_depth(7)), (7, 8));
+    assert_eq!(found(&request, &Limits::default()), (100, 101));
+    // Groups of an unknown field, one in another: no values at all.
+    let groups = [[0xa3, 0x06].repeat(120), [0xa4, 0x06].repeat(120)].concat();
+    assert_eq!(found(&log(&groups), &Limits::default().with_max_depth(1)), (100, 101));
 }

@@ -1,11 +1,12 @@
 //! Values that are no messages and no lists.
 
-use super::Value;
+use super::{Value, unexpected_text};
 use crate::cursor::LEN;
 use crate::grpc::decode_base64;
 use crate::schema::Kind;
 use core::fmt;
-use serde::de::{self, Unexpected, Visitor};
+use serde::de::{self, MapAccess, Unexpected, Visitor};
+use std::borrow::Cow;
 
 /// A string field, which is what most values are.
 pub(super) struct Text<'o, const ELEMENT: bool>(pub(super) Value<'o, ELEMENT>);
@@ -98,7 +99,7 @@ impl<const ELEMENT: bool> Scalar<'_, ELEMENT> {
     }
 }
 
-impl<const ELEMENT: bool> Visitor<'_> for Scalar<'_, ELEMENT> {
+impl<'de, const ELEMENT: bool> Visitor<'de> for Scalar<'_, ELEMENT> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,10 +150,24 @@ impl<const ELEMENT: bool> Visitor<'_> for Scalar<'_, ELEMENT> {
                 self.double(number);
                 Ok(())
             }
-            kind if is_integer(kind) && number.fract() == 0.0 && number.abs() < 2e19 => {
-                self.integer(number as i128)
-            }
+            kind if is_integer(kind) => match exact_integer(number) {
+                Some(number) => self.integer(number),
+                None => Err(self.invalid_type(Unexpected::Float(number))),
+            },
             _ => Err(self.invalid_type(Unexpected::Float(number))),
+        }
+    }
+
+    #[cold]
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let Some(number) = number_text(map)? else {
+            return Err(self.invalid_type(Unexpected::Map));
+        };
+        match (number.parse(), number.parse(), number.parse()) {
+            (Ok(number), ..) => self.visit_u64(number),
+            (_, Ok(number), _) => self.visit_i64(number),
+            (_, _, Ok(number)) => self.visit_f64(number),
+            _ => Err(self.invalid_type(Unexpected::Other("number"))),
         }
     }
 
@@ -164,21 +179,21 @@ impl<const ELEMENT: bool> Visitor<'_> for Scalar<'_, ELEMENT> {
             Kind::SpanIdOrNone => return self.id(text, 8, true),
             Kind::Bytes => match decode_base64(text.as_bytes()) {
                 Some(bytes) => self.0.out.bytes(self.0.field, &bytes),
-                None => return Err(E::invalid_value(Unexpected::Str(text), &self)),
+                None => return Err(unexpected_text(&self)),
             },
             Kind::Double => match (text, text.parse::<f64>()) {
                 ("NaN", _) => self.double(f64::NAN),
                 ("Infinity", _) => self.double(f64::INFINITY),
                 ("-Infinity", _) => self.double(f64::NEG_INFINITY),
                 (_, Ok(number)) if number.is_finite() => self.double(number),
-                _ => return Err(E::invalid_value(Unexpected::Str(text), &self)),
+                _ => return Err(unexpected_text(&self)),
             },
             // Enumerations are integers only, says OTLP.
             kind if is_integer(kind) && !matches!(kind, Kind::Enum) => match parse_integer(text) {
                 Some(number) => return self.integer(number),
-                None => return Err(E::invalid_value(Unexpected::Str(text), &self)),
+                None => return Err(unexpected_text(&self)),
             },
-            _ => return Err(self.invalid_type(Unexpected::Str(text))),
+            _ => return Err(unexpected_text(&self)),
         }
         Ok(())
     }
@@ -197,25 +212,48 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-fn parse_integer(text: &str) -> Option<i128> {
+/// A number as the text that it is, if this is how `serde_json` hands numbers over when a crate of the same build has switched its feature
+/// `arbitrary_precision` on.
+pub(in crate::json) fn number_text<'de, A: MapAccess<'de>>(mut map: A) -> Result<Option<String>, A::Error> {
+    if map.next_key::<Cow<'_, str>>()?.as_deref() != Some(super::NUMBER) {
+        return Ok(None);
+    }
+    map.next_value().map(Some)
+}
+
+/// The integer that a double is, unless digits may have been lost on the way to it.
+pub(in crate::json) fn exact_integer(number: f64) -> Option<i128> {
+    (number.fract() == 0.0 && number.abs() <= MOST_EXACT).then_some(number as i128)
+}
+
+/// 2 to the power of 53.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+pub(in crate::json) fn parse_integer(text: &str) -> Option<i128> {
     // What a u64 surely holds; other ways to write an integer are rare.
     if !(1..20).contains(&text.len()) {
-        return text.parse().ok();
+        return parse_rare(text);
     }
     let (eights, rest) = text.as_bytes().as_chunks();
     let mut number = 0;
     for digits in eights {
-        let Some(value) = eight_digits(*digits) else { return text.parse().ok() };
+        let Some(value) = eight_digits(*digits) else { return parse_rare(text) };
         number = number * 100_000_000 + value;
     }
     for digit in rest {
         let value = digit.wrapping_sub(b'0');
         if value > 9 {
-            return text.parse().ok();
+            return parse_rare(text);
         }
         number = number * 10 + u64::from(value);
     }
     Some(number.into())
+}
+
+/// With a sign, more digits, a fraction of zero or an exponent.
+#[cold]
+fn parse_rare(text: &str) -> Option<i128> {
+    text.parse().ok().or_else(|| exact_integer(text.parse().ok()?))
 }
 
 /// Eight digits at once: neighbours are joined to numbers of two digits, these to four, and these to eight.

@@ -1,9 +1,9 @@
 //! Messages whose fields are in any order, there more than once, or alternatives of each other.
 
 use super::value::{write_elements, write_value};
-use super::write_key;
+use super::{Text, write_key};
 use crate::cursor::{Cursor, MESSAGE_DEPTH};
-use crate::error::Fault;
+use crate::error::{Fault, InvalidKind};
 use crate::schema::{Field, Form, Kind, Message};
 
 /// Where the values of a field are in its message: from the key of the first one to the key of the last one.
@@ -14,7 +14,7 @@ struct Found {
     last: usize,
 }
 
-pub(super) fn write_message(out: &mut Vec<u8>, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
+pub(super) fn write_message(out: &mut Text, message: &'static Message, body: &[u8]) -> Result<(), Fault> {
     let mut found = [Found::default(); 17];
     let mut cursor = Cursor::new(body);
     let mut last_either = 0;
@@ -47,7 +47,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &'static Message, body: 
     Ok(())
 }
 
-fn write_field(out: &mut Vec<u8>, field: &Field, found: Found, body: &[u8]) -> Result<(), Fault> {
+fn write_field(out: &mut Text, field: &Field, found: Found, body: &[u8]) -> Result<(), Fault> {
     let is_list = field.form == Form::List;
     let is_merged = found.count > 1 && matches!(field.kind, Kind::Message(_));
     if !(is_list || is_merged) {
@@ -74,7 +74,11 @@ fn write_field(out: &mut Vec<u8>, field: &Field, found: Found, body: &[u8]) -> R
     if is_list {
         out.push(b']');
     } else if let Kind::Message(message) = field.kind {
+        // Each level of messages in pieces has a copy of its own.
+        let left = out.joinable.checked_sub(merged.len());
+        out.joinable = left.ok_or_else(|| Fault::at(InvalidKind::Depth, body))?;
         super::write_message(out, message, &merged)?;
+        out.joinable += merged.len();
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Single values, and elements of lists.
 
-use super::{write_comma, write_message};
+use super::{Text, write_comma, write_message};
 use crate::cursor::{Cursor, LEN};
 use crate::error::Fault;
 use crate::grpc::encode_base64;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// What one field adds to a list: an element, or any number of them if they are packed. Its key has been read.
 pub(super) fn write_elements(
-    out: &mut Vec<u8>,
+    out: &mut Text,
     kind: Kind,
     wire: u8,
     cursor: &mut Cursor<'_>,
@@ -28,7 +28,7 @@ pub(super) fn write_elements(
 }
 
 /// One value, whose key has been read.
-pub(super) fn write_value(out: &mut Vec<u8>, kind: Kind, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+pub(super) fn write_value(out: &mut Text, kind: Kind, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
     match kind {
         Kind::Message(message) => write_message(out, message, cursor.bytes()?)?,
         Kind::String => write_string(out, cursor.bytes()?),
@@ -66,19 +66,19 @@ fn fixed64(cursor: &mut Cursor<'_>) -> Result<u64, Fault> {
     Ok(cursor.take(8)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-fn write_number(out: &mut Vec<u8>, number: impl Serialize) {
+fn write_number(out: &mut Text, number: impl Serialize) {
     // Neither a number nor a vector has a reason to fail.
-    let _ = serde_json::to_writer(out, &number);
+    let _ = serde_json::to_writer(&mut **out, &number);
 }
 
 /// 64-bit integers are strings: JavaScript's numbers do not hold them.
-fn write_quoted(out: &mut Vec<u8>, number: impl Serialize) {
+fn write_quoted(out: &mut Text, number: impl Serialize) {
     out.push(b'"');
     write_number(out, number);
     out.push(b'"');
 }
 
-fn write_double(out: &mut Vec<u8>, number: f64) {
+fn write_double(out: &mut Text, number: f64) {
     if number.is_finite() {
         return write_number(out, number);
     }
