@@ -18,12 +18,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use aqueduct_exec::{JobError, JobHandle};
-use aqueduct_metrics::DropReason;
+use aqueduct_metrics::{DropReason, Receipt};
 use aqueduct_transport::{Failure, FailureKind, Outcome, Request, Turn};
 use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::halve::{Rest, half_of};
+use crate::halve::{Made, Rest, half_of, only_item};
 use crate::lane::{Content, Counts, Held, Lane, Phase};
 use crate::notice::{Notice, NoticeHandler};
 
@@ -160,7 +160,7 @@ impl Dispatch {
         };
         let Some(mut held) = taken else { return };
         held.content = match held.content {
-            Content::Merged(merged) => match Rest::of(&merged, limit) {
+            Content::Merged(merged) => match Rest::of(&merged, usize::MAX) {
                 Ok(rest) => {
                     Counts::add(&self.lane.counts.splits, 1);
                     Content::Rest(Box::new(rest))
@@ -170,13 +170,16 @@ impl Dispatch {
             content => content,
         };
         let Content::Rest(rest) = &mut held.content else {
-            return self.put_first([held]);
+            return self.put_first(held);
         };
-        let Some(merged) = rest.next_part() else {
-            // The last item was in the part before, unless somebody has counted wrongly.
-            self.drop_batch(held, DropReason::TooLarge, "it holds fewer items than it was said to", now);
-            self.lane.state().settling = None;
-            return self.lane.announce();
+        let merged = match rest.next_part(limit) {
+            Some(Made::Part(merged)) => merged,
+            Some(Made::Hopeless(items)) => return self.give_up(held, items, now),
+            None => {
+                // The last item was in the part before, unless somebody has counted wrongly.
+                self.drop_batch(held, DropReason::TooLarge, "it holds fewer items than it was said to", now);
+                return self.settled();
+            }
         };
         let id = self.lane.state().take_id();
         let part = Held {
@@ -191,21 +194,47 @@ impl Dispatch {
         };
         held.charged -= part.charged;
         if held.receipt.items() > 0 {
-            self.put_first([part, held]);
+            self.put_part(part, held);
         } else {
             // It was the last one.
-            self.put_first([Held { charged: part.charged + held.charged, ..part }]);
+            self.put_first(Held { charged: part.charged + held.charged, ..part });
         }
     }
 
-    /// Puts what was being settled back, to be tried next in this order.
-    fn put_first<const N: usize>(&self, batches: [Held; N]) {
+    /// Drops the next items of a batch of which parts are being made.
+    fn give_up(&self, mut held: Held, items: u64, now: Instant) {
+        let cause = "too large alone, as others of this size before it";
+        if items < held.receipt.items() {
+            self.drop_receipt(held.receipt.split(items), DropReason::TooLarge, cause, now);
+            self.put_first(held);
+        } else {
+            self.drop_batch(held, DropReason::TooLarge, cause, now);
+            self.settled();
+        }
+    }
+
+    /// Puts what was being settled back, to be tried next.
+    fn put_first(&self, held: Held) {
         let mut state = self.lane.state();
         state.settling = None;
-        for held in batches.into_iter().rev() {
-            state.queue.push_front(held);
-        }
+        state.queue.push_front(held);
         self.lane.note_backlog(&state);
+    }
+
+    /// The same for a part; the rest comes after one other batch, so that those behind one of many parts get on as well.
+    fn put_part(&self, part: Held, rest: Held) {
+        let mut state = self.lane.state();
+        state.settling = None;
+        let after = state.queue.len().min(1);
+        state.queue.insert(after, rest);
+        state.queue.push_front(part);
+        self.lane.note_backlog(&state);
+    }
+
+    /// What was being settled is.
+    fn settled(&self) {
+        self.lane.state().settling = None;
+        self.lane.announce();
     }
 
     fn prepare(&mut self, now: Instant) {
@@ -270,7 +299,7 @@ impl Dispatch {
             Some(Landing::Prepared(request)) => {
                 held.content = held.content.prepared(request);
                 // It was the next before.
-                self.put_first([held]);
+                self.put_first(held);
             }
             Some(Landing::Answered(request, outcome)) => {
                 held.content = held.content.prepared(request);
@@ -284,8 +313,7 @@ impl Dispatch {
                 self.retry(held, None, ("panic", "the exporter panicked".to_owned()), flight, now);
             }
         }
-        self.lane.state().settling = None;
-        self.lane.announce();
+        self.settled();
     }
 
     fn settle(&mut self, held: Held, outcome: Outcome, flight: Flight, now: Instant) {
@@ -295,6 +323,7 @@ impl Dispatch {
             Outcome::Delivered => {
                 destination.answered(flight.started, flight.probe, now);
                 destination.sizes().delivered(len);
+                self.note_alone(&held, len, false);
                 self.delivered(now);
                 self.lane.release(held.charged, now);
                 held.receipt.delivered();
@@ -311,7 +340,12 @@ impl Dispatch {
                 self.drop_batch(held, DropReason::Permanent, &failure.to_string(), now);
             }
             Outcome::TooLarge(failure) => {
-                destination.answered(flight.started, flight.probe, now);
+                if failure.kind != FailureKind::RequestTooLarge {
+                    destination.answered(flight.started, flight.probe, now);
+                } else if flight.probe {
+                    // Our own client did not send it, which says nothing about the destination.
+                    destination.probe_abandoned();
+                }
                 destination.sizes().refused(len, held.part);
                 self.too_large(held, &failure.to_string(), now);
             }
@@ -325,17 +359,35 @@ impl Dispatch {
 
     /// Makes parts of a batch that the destination does not take, or drops it if there is nothing to divide.
     fn too_large(&mut self, held: Held, cause: &str, now: Instant) {
-        let limit = self.lane.destination.sizes().limit();
-        let rest = held.content.merged().filter(|_| held.receipt.items() > 1).map(|merged| {
-            // What the destination is known to take, and less than this in any case.
-            Rest::of(merged, limit.min(half_of(merged.len())))
-        });
-        match rest {
-            Some(Ok(rest)) => {
-                Counts::add(&self.lane.counts.splits, 1);
-                self.put_first([Held { content: Content::Rest(Box::new(rest)), part: true, ..held }]);
+        let made = match held.content.merged() {
+            Some(merged) if held.receipt.items() > 1 => {
+                Rest::of(merged, half_of(merged.len())).ok().map(|rest| Content::Rest(Box::new(rest)))
             }
-            Some(Err(_)) | None => self.drop_batch(held, DropReason::TooLarge, cause, now),
+            Some(merged) => only_item(merged).map(Content::Merged),
+            None => None,
+        };
+        match made {
+            Some(content) => {
+                Counts::add(&self.lane.counts.splits, 1);
+                self.put_first(Held { content, part: true, ..held });
+            }
+            None => {
+                self.lane.destination.sizes().alone_refused();
+                self.note_alone(&held, held.content.merged().map_or(0, Merged::len), true);
+                self.drop_batch(held, DropReason::TooLarge, cause, now);
+            }
+        }
+    }
+
+    /// Tells the rest of a batch what became of an item of it that was sent alone.
+    fn note_alone(&self, held: &Held, bytes: usize, refused: bool) {
+        if held.id == held.batch || held.receipt.items() != 1 {
+            return;
+        }
+        for other in self.lane.state().queue.iter_mut().filter(|other| other.batch == held.batch) {
+            if let Content::Rest(rest) = &mut other.content {
+                rest.note_alone(bytes, refused);
+            }
         }
     }
 
@@ -387,11 +439,15 @@ impl Dispatch {
         self.tell(notice);
     }
 
-    fn drop_batch(&mut self, held: Held, reason: DropReason, cause: &str, now: Instant) {
-        let notice = self.lane.state().notices.dropped(reason, cause, held.receipt.items(), now);
-        self.tell(notice);
+    fn drop_batch(&self, held: Held, reason: DropReason, cause: &str, now: Instant) {
         self.lane.release(held.charged, now);
-        held.receipt.dropped(reason);
+        self.drop_receipt(held.receipt, reason, cause, now);
+    }
+
+    fn drop_receipt(&self, receipt: Receipt, reason: DropReason, cause: &str, now: Instant) {
+        let notice = self.lane.state().notices.dropped(reason, cause, receipt.items(), now);
+        self.tell(notice);
+        receipt.dropped(reason);
     }
 
     fn open_items(&self) -> u64 {

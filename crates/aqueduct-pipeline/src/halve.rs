@@ -20,13 +20,16 @@ const SELDOM: u32 = 16_384;
 /// that was refused has something in it that is too large by itself, or compresses badly, and others need not suffer. If it is the
 /// destination that has changed, the second refusal is believed, unless such a size was delivered in between.
 ///
-/// The limit is raised by a quarter after [`OFTEN`] deliveries near to it. A destination that has not changed refuses that,
-/// and is asked the more seldom.
+/// What was taken is doubled with every delivery, up to what was refused: after a refusal that was not about size, or no longer
+/// holds, a few requests are small and not thousands. From there on the limit is raised by a quarter after [`OFTEN`] deliveries near to it. A
+/// destination that has not changed refuses that, and is asked the more seldom.
 #[derive(Debug)]
 pub(crate) struct Sizes {
     limit: usize,
     /// The largest size that was delivered.
     delivered: usize,
+    /// The smallest size that was refused, unless an item that was refused alone may be why. Nothing of that size was delivered since.
+    refused: usize,
     /// A size that was refused although as much or more was delivered before. No such size was delivered since.
     doubted: Option<usize>,
     /// Deliveries of more than half of the limit since it was last changed.
@@ -39,7 +42,15 @@ pub(crate) struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { limit: usize::MAX, delivered: 0, doubted: None, in_a_row: 0, patience: OFTEN, raised: false }
+        Self {
+            limit: usize::MAX,
+            delivered: 0,
+            refused: usize::MAX,
+            doubted: None,
+            in_a_row: 0,
+            patience: OFTEN,
+            raised: false,
+        }
     }
 }
 
@@ -63,11 +74,17 @@ impl Sizes {
             self.delivered = 0;
         }
         self.doubted = None;
+        self.refused = self.refused.min(bytes);
         self.limit = self.limit.min(half_of(bytes).max(self.delivered));
         self.in_a_row = 0;
         if std::mem::take(&mut self.raised) {
             self.patience = (self.patience * 2).min(SELDOM);
         }
+    }
+
+    /// An item was refused alone, for which larger requests with it may have been refused.
+    pub(crate) fn alone_refused(&mut self) {
+        self.refused = usize::MAX;
     }
 
     /// A request of so many bytes was delivered, whatever became of others.
@@ -78,7 +95,15 @@ impl Sizes {
             return;
         }
         self.limit = self.limit.max(bytes);
+        if bytes >= self.refused {
+            self.refused = usize::MAX;
+        }
         if bytes > self.limit / 2 {
+            let twice = self.limit.saturating_mul(2);
+            if twice < self.refused {
+                self.limit = twice;
+                return;
+            }
             self.in_a_row += 1;
         }
         if self.in_a_row >= self.patience {
@@ -101,22 +126,52 @@ pub(crate) fn half_of(bytes: usize) -> usize {
 #[derive(Debug)]
 pub(crate) struct Rest {
     signal: Signal,
-    limit: usize,
+    /// What no part may exceed, whatever the destination's limit becomes.
+    most: usize,
     /// Whole records each, in order; nothing of them was handed out.
     pieces: VecDeque<Chunk>,
     /// The piece that is larger than the limit by itself.
-    open: Option<Open>,
+    open: Option<Split>,
     /// What did not fit into the part before.
-    next: Option<Merged>,
+    next: Option<Piece>,
+    refusals: Refusals,
 }
 
+/// What comes next of a [`Rest`].
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// A part within the limit, or one item that is larger alone.
+    Part(Merged),
+    /// So many items that are not worth sending: each is at least as large as others, which were refused alone.
+    Hopeless(u64),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Fitting(Merged),
+    /// An item that exceeds the limit by itself.
+    Alone(Merged),
+}
+
+/// Items that were refused alone.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u32,
+    /// The length of the smallest one.
+    least: usize,
+}
+
+/// After so many refusals of items alone, with none delivered of such a size, others of that size are not sent any more. Under a
+/// header that is itself too large, each item would be sent with all of it, and in vain.
+const CONVINCED: u32 = 3;
+
 impl Rest {
-    /// Prepares to make parts of at most `limit` bytes.
+    /// Prepares to make parts of at most `most` bytes.
     ///
     /// # Errors
     ///
     /// If it cannot be read, which can only be if somebody vouched for a chunk wrongly.
-    pub(crate) fn of(batch: &Merged, limit: usize) -> Result<Rest, Invalid> {
+    pub(crate) fn of(batch: &Merged, most: usize) -> Result<Rest, Invalid> {
         let signal = batch.signal();
         // The pieces of a batch that was merged are records, none of them cut through; what reads as such is. Those of a part are not, as a rule.
         let pieces = batch.pieces().iter().map(|piece| Chunk::from_valid(signal, 0, piece.clone()));
@@ -124,98 +179,94 @@ impl Rest {
             Ok(pieces) => pieces,
             Err(_) => VecDeque::from([counted(Chunk::from_valid(signal, 0, batch.to_bytes()))?]),
         };
-        Ok(Rest { signal, limit, pieces, open: None, next: None })
+        Ok(Rest { signal, most, pieces, open: None, next: None, refusals: Refusals::default() })
     }
 
-    /// The next part: of at most the limit, or one item that is larger alone. `None` when there is nothing left.
-    pub(crate) fn next_part(&mut self) -> Option<Merged> {
+    /// The next part, when requests of `limit` bytes are worth sending. `None` when there is nothing left.
+    pub(crate) fn next_part(&mut self, limit: usize) -> Option<Made> {
+        let limit = limit.min(self.most);
         // By reference: what is in a batch is in memory already.
         let mut part = Merger::new(self.signal).with_copy_below(0);
-        while let Some(next) = self.next.take().or_else(|| self.next_fitting()) {
-            if !part.is_empty() && part.len().saturating_add(next.len()) > self.limit {
-                self.next = Some(next);
-                break;
-            }
-            let mut items = next.items();
-            for piece in next.pieces() {
-                part.push(Chunk::from_valid(self.signal, std::mem::take(&mut items), piece.clone()));
+        let mut hopeless = 0;
+        while let Some(next) = self.next.take().or_else(|| self.next_piece(limit)) {
+            match next {
+                Piece::Alone(item) if part.is_empty() && self.is_hopeless(&item) => hopeless += item.items(),
+                next if hopeless > 0 => {
+                    self.next = Some(next);
+                    break;
+                }
+                Piece::Alone(item) if part.is_empty() => return Some(Made::Part(item)),
+                Piece::Fitting(next) if part.is_empty() || part.len().saturating_add(next.len()) <= limit => {
+                    let mut items = next.items();
+                    for piece in next.pieces() {
+                        part.push(Chunk::from_valid(self.signal, std::mem::take(&mut items), piece.clone()));
+                    }
+                }
+                next => {
+                    self.next = Some(next);
+                    break;
+                }
             }
         }
-        (!part.is_empty()).then(|| part.finish())
+        if hopeless > 0 {
+            return Some(Made::Hopeless(hopeless));
+        }
+        (!part.is_empty()).then(|| Made::Part(part.finish()))
+    }
+
+    /// An item of the same batch was sent alone, as a request of so many bytes, and was refused, or taken.
+    pub(crate) fn note_alone(&mut self, bytes: usize, refused: bool) {
+        let Refusals { count, least } = &mut self.refusals;
+        if refused {
+            *least = if *count == 0 { bytes } else { (*least).min(bytes) };
+            *count = count.saturating_add(1);
+        } else if bytes >= *least {
+            *count = 0;
+        }
+    }
+
+    fn is_hopeless(&self, item: &Merged) -> bool {
+        self.refusals.count >= CONVINCED && item.len() >= self.refusals.least
     }
 
     /// The next piece that fits, or the next part of one that does not.
-    fn next_fitting(&mut self) -> Option<Merged> {
+    fn next_piece(&mut self, limit: usize) -> Option<Piece> {
         loop {
             if let Some(open) = &mut self.open {
-                if let Some(part) = open.next_part() {
-                    return Some(part);
+                open.set_max_bytes(limit);
+                match open.next() {
+                    Some(Ok(part)) => return Some(Piece::Fitting(part)),
+                    // Only the destination can say that it is too large. An envelope of nothing need not be sent.
+                    Some(Err(alone)) if alone.items() > 0 => return Some(Piece::Alone(alone.into_request())),
+                    Some(Err(_)) => continue,
+                    None => self.open = None,
                 }
-                self.open = None;
             }
             let piece = self.pieces.pop_front()?;
-            if piece.len() <= self.limit {
-                return Some(Merged::from_chunk(piece));
+            if piece.len() <= limit {
+                return Some(Piece::Fitting(Merged::from_chunk(piece)));
             }
             // It was read before, so it can be now.
-            self.open = Open::new(piece, self.limit).ok();
+            self.open = split(&piece, u64::MAX, limit).ok();
         }
     }
+}
+
+/// The item of a batch that has one, without what else is in it; `None` if there is nothing else.
+pub(crate) fn only_item(batch: &Merged) -> Option<Merged> {
+    let mut rest = Rest::of(batch, half_of(batch.len())).ok()?;
+    while let Some(Made::Part(part)) = rest.next_part(usize::MAX) {
+        if part.items() > 0 {
+            return (part.len() < batch.len()).then_some(part);
+        }
+    }
+    None
 }
 
 /// The chunk with the items that it holds.
 fn counted(chunk: Chunk) -> Result<Chunk, Invalid> {
     let items = scan(chunk.signal(), chunk.bytes())?.items;
     Ok(Chunk::from_valid(chunk.signal(), items, chunk.into_bytes()))
-}
-
-/// A piece that is being split.
-#[derive(Debug)]
-struct Open {
-    piece: Chunk,
-    parts: Split,
-    /// Items handed out.
-    done: u64,
-    /// The same piece, an item at a time, and the items of it that were passed. Made for the first item that does not fit alone.
-    singly: Option<(Split, u64)>,
-}
-
-impl Open {
-    fn new(piece: Chunk, limit: usize) -> Result<Open, Invalid> {
-        let parts = split(&piece, u64::MAX, limit)?;
-        Ok(Open { piece, parts, done: 0, singly: None })
-    }
-
-    fn next_part(&mut self) -> Option<Merged> {
-        loop {
-            let (items, part) = match self.parts.next()? {
-                Ok(part) => (part.items(), Some(part)),
-                // Only the destination can say that it is too large, so it is sent alone. An envelope of nothing need not be.
-                Err(alone) if alone.items() == 0 => continue,
-                Err(alone) => (alone.items(), self.alone(self.done)),
-            };
-            self.done += items;
-            if part.is_some() {
-                return part;
-            }
-        }
-    }
-
-    /// The item at this place as a request of its own.
-    fn alone(&mut self, place: u64) -> Option<Merged> {
-        if self.singly.is_none() {
-            self.singly = Some((split(&self.piece, 1, usize::MAX).ok()?, 0));
-        }
-        let (singly, passed) = self.singly.as_mut()?;
-        loop {
-            let item = singly.next()?.ok()?;
-            let found = *passed == place && item.items() > 0;
-            *passed += item.items();
-            if found {
-                return Some(item);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

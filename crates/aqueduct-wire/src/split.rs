@@ -105,7 +105,11 @@ pub fn split(chunk: &Chunk, max_items: u64, max_bytes: usize) -> Result<Split, I
     };
     match split.enter(&all) {
         Ok(true) => {}
-        Ok(false) => split.first = Some(Err(TooLarge { signal: chunk.signal(), items, bytes: chunk.len() })),
+        Ok(false) => {
+            // What somebody vouched for may be counted wrongly.
+            let request = Chunk::from_valid(chunk.signal(), items, chunk.bytes().clone());
+            split.first = Some(Err(TooLarge { request: Merged::from_chunk(request) }));
+        }
         Err(fault) => return Err(locate(chunk.signal(), chunk.bytes(), fault)),
     }
     Ok(split)
@@ -180,18 +184,22 @@ impl Iterator for Split {
                     self.again = Some(child);
                     return self.finish().map(Ok);
                 }
-                let items = self.items_in(&mut child).ok()?;
-                return Some(Err(TooLarge {
-                    signal: self.chunk.signal(),
-                    items,
-                    bytes: self.len_with(child.place.len()),
-                }));
+                self.items_in(&mut child).ok()?;
+                self.place(&child);
+                return self.finish().map(|request| Err(TooLarge { request }));
             }
         }
     }
 }
 
 impl FusedIterator for Split {}
+
+impl Split {
+    /// Makes the parts that follow larger or smaller: of at most so many bytes each.
+    pub fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+    }
+}
 
 impl Split {
     /// The next child of the innermost message that still has one.
@@ -346,52 +354,47 @@ impl fmt::Debug for Split {
     }
 }
 
-/// A part of a request that cannot be made smaller and exceeds a limit of [`split`] by itself.
+/// What cannot be made smaller and exceeds a limit of [`split`] by itself, as a request of its own.
 ///
 /// Complete: there is nothing else to say of it.
 #[must_use = "these items are in no part: count them"]
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TooLarge {
-    signal: Signal,
-    items: u64,
-    bytes: usize,
+    request: Merged,
 }
 
 impl TooLarge {
     /// What it is part of.
     #[must_use]
     pub fn signal(&self) -> Signal {
-        self.signal
+        self.request.signal()
     }
 
     /// How many items are lost with it: one, or none for an envelope that holds nothing.
     #[must_use]
     pub fn items(&self) -> u64 {
-        self.items
+        self.request.items()
     }
 
     /// Its length in bytes as a request of its own, with all envelopes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.request.len()
+    }
+
+    /// The request with nothing else in it, for who would rather let the destination decide.
+    #[must_use]
+    pub fn into_request(self) -> Merged {
+        self.request
     }
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.items {
-            0 => write!(
-                f,
-                "an envelope of {} bytes without {}s is too large",
-                self.bytes,
-                self.signal.item_name()
-            ),
-            _ => write!(
-                f,
-                "a {} of {} bytes with its envelopes is too large",
-                self.signal.item_name(),
-                self.bytes
-            ),
+        let (bytes, item) = (self.bytes(), self.signal().item_name());
+        match self.items() {
+            0 => write!(f, "an envelope of {bytes} bytes without {item}s is too large"),
+            _ => write!(f, "a {item} of {bytes} bytes with its envelopes is too large"),
         }
     }
 }

@@ -43,7 +43,12 @@ impl SpanSource for Span {
 
 /// Spans with the ids from `first` on, of about these sizes.
 fn spans(first: u64, sizes: &[usize]) -> Chunk {
-    let resource = ResourcePrefix::new(|out| out.push("service.name", ValueRef::Str("shop")));
+    spans_of("shop", first, sizes)
+}
+
+/// The same, of a resource with this name.
+fn spans_of(service: &str, first: u64, sizes: &[usize]) -> Chunk {
+    let resource = ResourcePrefix::new(|out| out.push("service.name", ValueRef::Str(service)));
     let mut builder = ChunkBuilder::new(Signal::Traces, resource);
     for (id, size) in (first..).zip(sizes) {
         builder.push_span(&ScopePrefix::new("scope", "1"), &Span(id, *size));
@@ -217,17 +222,139 @@ fn one_bad_item_does_not_make_all_batches_small() {
     assert_conserved(&lane);
 }
 
+/// A resource with a schema URL of 5,000 bytes and no spans.
+fn nothing() -> Vec<u8> {
+    let mut bytes = vec![0x0A, 0x8B, 0x27, 0x1A, 0x88, 0x27];
+    bytes.resize(bytes.len() + 5_000, b'u');
+    bytes
+}
+
+fn joined(records: &[&[u8]]) -> Chunk {
+    Chunk::validate(Signal::Traces, records.concat().into(), &Default::default()).unwrap()
+}
+
+/// Guards the same before anything was delivered: a few requests later nothing is left of it.
+#[test]
+fn a_bad_item_at_the_very_start_is_forgotten() {
+    let exporter = Scripted::default();
+    let allergic = Allergic(0x0123_4567_89AB_CDEF, exporter.clone());
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(512))
+        .destination(
+            Arc::new(Destination::new("test", allergic, quick())),
+            LaneConfig::default().with_max_in_flight(1),
+        )
+        .build()
+        .unwrap();
+    let mut requests = Vec::new();
+    for batch in 0..20 {
+        let first = if batch == 0 { 0x0123_4567_89AB_CDEF } else { batch * 512 };
+        let before = exporter.log().delivered.len();
+        pipeline.intake().offer(spans(first, &[10; 512])).unwrap();
+        assert!(pipeline.flush(PATIENCE).unwrap().complete);
+        requests.push(exporter.log().delivered.len() - before);
+    }
+    assert!(requests[0] < 40 && requests[5..].iter().all(|made| *made == 1), "{requests:?}");
+    assert_eq!(lane(&pipeline).ledger.dropped_total(), 1);
+}
+
+/// Guards against a time in which everything is refused: few attempts are made in vain, and afterwards few requests are small.
+#[test]
+fn a_time_of_refusals_is_forgotten() {
+    let exporter = Scripted::default();
+    exporter.limit(50);
+    let pipeline = pipeline(&exporter, 2_000);
+    let send = || {
+        let before = exporter.log().delivered.len();
+        pipeline.intake().offer(spans(0, &[100; 2_000])).unwrap();
+        assert!(pipeline.flush(PATIENCE).unwrap().complete);
+        exporter.log().delivered.len() - before
+    };
+    assert_eq!(send(), 0);
+    let refused = lane(&pipeline);
+    assert_eq!(refused.ledger.dropped(DropReason::TooLarge), 2_000);
+    assert!(refused.attempts < 400, "{}", refused.attempts);
+    exporter.limit(0);
+    let requests: Vec<usize> = (0..20).map(|_| send()).collect();
+    assert!(requests[0] < 200 && requests[10..].iter().all(|made| *made == 1), "{requests:?}");
+    assert_conserved(&lane(&pipeline));
+}
+
+/// The trap of a header that is itself too large: every item would be sent with all of it, in vain, and others would wait for that.
+#[test]
+fn a_large_header_is_not_sent_with_every_item() {
+    let exporter = Scripted::default();
+    exporter.limit(10_000);
+    let pipeline = pipeline(&exporter, 2_000);
+    let service = "h".repeat(12_000);
+    pipeline.intake().offer(spans_of(&service, 0, &[0; 1_990])).unwrap();
+    pipeline.intake().offer(spans(10_000, &[10; 10])).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    let lane = lane(&pipeline);
+    assert!(lane.attempts < 100, "{} attempts", lane.attempts);
+    assert_eq!((lane.ledger.delivered, lane.ledger.dropped(DropReason::TooLarge)), (10, 1_990));
+    assert_conserved(&lane);
+}
+
+/// Guards items that fit: what stands beside them without items is not theirs, whether they are many or one.
+#[test]
+fn an_item_beside_an_envelope_of_nothing_is_delivered() {
+    for (chunk, items) in [
+        (joined(&[spans(20, &[5_000]).bytes(), &nothing(), spans(0, &[150; 40]).bytes()]), 41),
+        (joined(&[spans(0, &[600]).bytes(), &nothing()]), 1),
+    ] {
+        let exporter = Scripted::default();
+        exporter.limit(5_500);
+        let pipeline = pipeline(&exporter, items);
+        pipeline.intake().offer(chunk).unwrap();
+        assert!(pipeline.flush(PATIENCE).unwrap().complete);
+        let lane = lane(&pipeline);
+        assert_eq!((lane.ledger.delivered, lane.ledger.dropped_total()), (items, 0));
+        assert_conserved(&lane);
+    }
+}
+
+/// Guards the pause of a destination that is down: what our own client does not send is no sign of life.
+#[test]
+fn our_own_refusal_ends_no_pause() {
+    struct Own(Scripted);
+
+    impl Exporter for Own {
+        fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+            if request.uncompressed_len() <= 3_000 {
+                return self.0.send(request);
+            }
+            Box::pin(async { Outcome::TooLarge(Failure::new(FailureKind::RequestTooLarge, "ours")) })
+        }
+    }
+
+    let exporter = Scripted::new([Step::Retry(Some(Duration::from_millis(50)))]);
+    let mut policy = quick();
+    policy.max_attempts = Some(1);
+    let destination = Arc::new(Destination::new("test", Own(exporter), policy));
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(destination, LaneConfig::default())
+        .build()
+        .unwrap();
+    // The destination is paused, and the one who made it so has given up.
+    pipeline.intake().offer(spans(0, &[10])).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    // So this is the one that asks, after the pause.
+    pipeline.intake().offer(spans(1, &[4_000])).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    let lane = lane(&pipeline);
+    assert_eq!(lane.ledger.dropped(DropReason::TooLarge), 1);
+    assert!(lane.paused.is_some(), "{lane:?}");
+}
+
 /// Guards the budget and the small print: an envelope without items that is too large is not sent and not missed, and what it was charged is given back.
 #[test]
 fn an_envelope_of_nothing_is_left_out() {
     let exporter = Scripted::default();
     exporter.limit(1_000);
     let pipeline = pipeline(&exporter, 30);
-    // A resource with a schema URL of 5,000 bytes and nothing else.
-    let mut bytes = vec![0x0A, 0x8B, 0x27, 0x1A, 0x88, 0x27];
-    bytes.resize(bytes.len() + 5_000, b'u');
-    bytes.extend(spans(0, &[100; 30]).bytes());
-    let chunk = Chunk::validate(Signal::Traces, bytes.into(), &Default::default()).unwrap();
+    let chunk = joined(&[&nothing(), spans(0, &[100; 30]).bytes()]);
     assert_eq!(chunk.items(), 30);
     pipeline.intake().offer(chunk).unwrap();
     assert!(pipeline.flush(PATIENCE).unwrap().complete);

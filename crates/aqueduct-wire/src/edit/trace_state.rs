@@ -152,14 +152,18 @@ impl<'a> TraceState<'a> {
         self.changed.push(changed);
     }
 
-    /// Appends the members that were set, the latest one first, and then the others.
-    fn append_to(&self, out: &mut String) {
+    /// The members that were set, the latest one first, and then the others; each in parts.
+    fn list(&self) -> impl Iterator<Item = [&str; 3]> {
         let set = self.changed.iter().rev().filter_map(|changed| {
             let value = changed.value.clone()?;
             Some([&self.text[changed.key.clone()], "=", &self.text[value]])
         });
         let others = self.before().filter(|member| !key_of(member).is_some_and(|key| self.changes(key)));
-        for member in set.chain(others.map(|member| [member, "", ""])).take(MEMBERS) {
+        set.chain(others.map(|member| [member, "", ""]))
+    }
+
+    fn append_to(&self, out: &mut String) {
+        for member in self.list().take(MEMBERS) {
             if !out.is_empty() {
                 out.push(',');
             }
@@ -170,11 +174,22 @@ impl<'a> TraceState<'a> {
     /// Whether the list has other members than it had; if so, what it is now is in `out`.
     pub(super) fn changed(&self, out: &mut String) -> bool {
         out.clear();
-        if !self.cleared && self.changed.is_empty() {
+        if !self.cleared && self.changed.is_empty() || self.is_as_before() {
             return false;
         }
         self.append_to(out);
-        !members(out).eq(members(self.header))
+        true
+    }
+
+    /// Whether all changes together come to nothing, of a list however long.
+    fn is_as_before(&self) -> bool {
+        let mut before = members(self.header);
+        let is_next = |[key, equals, value]: [&str; 3]| {
+            let next = before.next();
+            next.and_then(|next| next.strip_prefix(key)?.strip_prefix(equals)?.strip_prefix(value))
+                == Some("")
+        };
+        self.list().all(is_next) && before.next().is_none()
     }
 }
 

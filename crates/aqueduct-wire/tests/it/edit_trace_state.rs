@@ -263,3 +263,30 @@ fn a_bare_key_is_no_member() {
     state.set("foo", "2").unwrap();
     assert_eq!((state.to_string(), state.get("foo")), ("foo=2,foo,bar=1".to_owned(), Some("2")));
 }
+
+/// The trap of a long list: changes that come to nothing do not shorten it.
+#[test]
+fn a_long_list_is_only_cut_when_it_changes() {
+    let long = (0..40).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(", ");
+    let span = prost_span(&long);
+    let same = TraceStateEdit::new().with_delete("k0").with_upsert("k0", "1").unwrap();
+    assert_eq!(same.apply(&span).unwrap().to_bytes(), span.bytes());
+    let other = TraceStateEdit::new().with_delete("k0").apply(&span).unwrap().to_bytes();
+    assert!(other.len() < span.len() - 30, "eight members more than one are gone");
+}
+
+/// A request of one span with this trace state.
+fn prost_span(trace_state: &str) -> Chunk {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+    let span = Span {
+        trace_id: vec![1; 16],
+        span_id: vec![1; 8],
+        trace_state: trace_state.to_owned(),
+        ..Span::default()
+    };
+    let scope = ScopeSpans { spans: vec![span], ..ScopeSpans::default() };
+    let record = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    valid(ExportTraceServiceRequest { resource_spans: vec![record] }.encode_to_vec())
+}

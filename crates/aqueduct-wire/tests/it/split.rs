@@ -129,9 +129,12 @@ fn too_large_says_how_large() {
     let parts: Vec<_> = split(&chunk, u64::MAX, 107).unwrap().collect();
     assert_eq!(parts.len(), 3);
     assert_eq!(parts[0].as_ref().unwrap().items(), 1);
-    let refused: TooLarge = *parts[1].as_ref().unwrap_err();
+    let refused: TooLarge = parts[1].clone().unwrap_err();
     assert_eq!((refused.items(), refused.bytes(), refused.signal()), (1, 108, Signal::Logs));
     assert_eq!(refused.to_string(), "a log record of 108 bytes with its envelopes is too large");
+    let alone = refused.into_request();
+    assert_eq!((alone.items(), alone.len()), (1, 108));
+    assert_eq!(alone.to_bytes(), [&[0x0a, 106, 0x12, 104][..], &large].concat());
     assert_eq!(parts[2].as_ref().unwrap().items(), 1);
     assert_eq!(split(&chunk, u64::MAX, 108).unwrap().filter(Result::is_err).count(), 0);
     // An envelope that holds nothing, and fields beside all records.
