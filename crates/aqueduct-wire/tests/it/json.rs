@@ -2,6 +2,7 @@
 //! for the rest.
 
 use crate::generate::Generator;
+use crate::operations::field;
 use crate::oracle::Request;
 use aqueduct_testkit::CountingAllocator;
 use aqueduct_wire::json::{
@@ -268,18 +269,6 @@ fn answers_are_not_kept() {
 /// The trap of messages in two pieces, each in another such: every level would be put together in memory of its own.
 #[test]
 fn scattered_messages_are_not_put_together_without_bound() {
-    let key = |number: u8| number << 3 | 2;
-    let field = |number: u8, content: &[u8]| {
-        let mut out = vec![key(number)];
-        let mut len = content.len();
-        while len >= 0x80 {
-            out.push(len as u8 | 0x80);
-            len >>= 7;
-        }
-        out.push(len as u8);
-        out.extend_from_slice(content);
-        out
-    };
     let request = |levels: usize| {
         let mut value = field(1, &[b'a'; 50_000]);
         for _ in 0..levels {
