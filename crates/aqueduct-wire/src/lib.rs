@@ -1,4 +1,4 @@
-//! OTLP as bytes: validate, count, concatenate and answer requests without building an object tree.
+//! OTLP as bytes: validate, read, write, merge, split, filter and edit requests without building an object tree.
 //!
 //! ```text
 //! L6  aqueduct-gateway
