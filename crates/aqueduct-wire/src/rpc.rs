@@ -13,20 +13,20 @@ pub use crate::error::DecodeError;
 
 use crate::cursor::Cursor;
 use crate::error::{Fault, InvalidKind};
-pub(crate) use crate::varint::push as put_varint;
+use crate::varint;
 
 /// Writes a varint field, unless it has the default value.
 pub(crate) fn put_int(out: &mut Vec<u8>, number: u8, value: u64) {
     if value != 0 {
         out.push(number << 3);
-        put_varint(out, value);
+        varint::push(out, value);
     }
 }
 
 /// Writes a length-delimited field.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, value: &[u8]) {
     out.push(number << 3 | 2);
-    put_varint(out, value.len() as u64);
+    varint::push(out, value.len() as u64);
     out.extend_from_slice(value);
 }
 

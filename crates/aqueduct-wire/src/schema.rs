@@ -12,7 +12,7 @@ pub(crate) mod tags;
 
 pub(crate) use levels::{
     DESCRIBED_BY, ITEMS, Level, POINTS, RECORDS, RESOURCE_ATTRIBUTES, SCOPE_ATTRIBUTES, SCOPES, ids, is_data,
-    item_attributes,
+    item_attributes, message_key,
 };
 pub(crate) use messages::{KEY_VALUE, numbers, request};
 

@@ -1,5 +1,7 @@
 //! Fields of the messages that are edited, as places in the request.
 
+pub(super) use crate::schema::message_key as tag;
+
 use crate::cursor::{Cursor, LEN, MESSAGE_DEPTH};
 use crate::error::Fault;
 use crate::fields::Place;
@@ -7,11 +9,6 @@ use crate::schema::numbers::key_value;
 
 const SHORT_KEY: u8 = tag(key_value::KEY);
 const SHORT_VALUE: u8 = tag(key_value::VALUE);
-
-/// The key of a message in field `number`, which is below 16.
-pub(super) const fn tag(number: u32) -> u8 {
-    (number << 3) as u8 | LEN
-}
 
 /// The next field `number` that has a length, in a message that ends at `end`: all of it, and its content.
 #[inline]

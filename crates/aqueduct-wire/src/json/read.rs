@@ -120,6 +120,10 @@ impl<'de> Visitor<'de> for Request<'_> {
         f.write_str("an object")
     }
 
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(unexpected_text(&self))
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         fields(map, self.message, self.out)
     }

@@ -64,13 +64,13 @@ impl Level {
 impl Level {
     /// The key of the items' field in this message.
     pub(crate) fn items_key(self) -> u8 {
-        key(if self == Level::Data { POINTS } else { ITEMS })
+        message_key(if self == Level::Data { POINTS } else { ITEMS })
     }
 
     /// The key of the field that a message of this level is. Of the request, which is none, and of a metric's data, whose key
     /// is its kind, it means nothing.
     pub(crate) fn key(self) -> u8 {
-        key(match self {
+        message_key(match self {
             Level::Record => RECORDS,
             Level::Items | Level::Metrics => SCOPES,
             Level::Metric | Level::Request | Level::Data => ITEMS,
@@ -79,7 +79,7 @@ impl Level {
 }
 
 /// The key of a message in field `number`, which is below 16.
-const fn key(number: u32) -> u8 {
+pub(crate) const fn message_key(number: u32) -> u8 {
     (number << 3) as u8 | LEN
 }
 

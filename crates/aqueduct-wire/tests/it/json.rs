@@ -325,4 +325,6 @@ fn errors_do_not_repeat_data() {
         let error = to_protobuf(Signal::Logs, text.as_bytes()).unwrap_err();
         assert!(!error.to_string().contains("4111"), "{error}");
     }
+    let error = to_protobuf(Signal::Logs, b"\"4111 1111\"").unwrap_err();
+    assert!(!error.to_string().contains("4111"), "{error}");
 }

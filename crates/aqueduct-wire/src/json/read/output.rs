@@ -2,6 +2,7 @@
 
 use crate::cursor::{LEN, MESSAGE_DEPTH};
 use crate::schema::Field;
+use crate::varint;
 
 /// The bytes so far, and what is expected of those to come.
 ///
@@ -40,12 +41,8 @@ impl Output {
     }
 
     #[inline]
-    pub(super) fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
+    pub(super) fn varint(&mut self, value: u64) {
+        varint::push(&mut self.bytes, value);
     }
 
     /// The key of a field.
@@ -125,6 +122,5 @@ impl Output {
 
 /// How many bytes a number takes as a varint.
 fn varint_len(value: usize) -> u8 {
-    let bits = usize::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as u8
+    varint::len(value as u64) as u8
 }
