@@ -16,12 +16,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::{Builder, SendRequest};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::keepalive::{Complaints, Keepalive};
-use crate::connect::Dial;
+use crate::connect::{Dial, Stream};
 use crate::failure::Failure;
 use crate::status::Counters;
 
@@ -147,7 +146,7 @@ async fn run(setup: Arc<Setup>, publish: watch::Sender<State>) {
     .await;
 }
 
-type Connection = h2::client::Connection<TcpStream, Bytes>;
+type Connection = h2::client::Connection<Stream, Bytes>;
 
 async fn open(setup: &Setup, deadline: Instant) -> Result<(SendRequest<Bytes>, Connection), Failure> {
     let stream = setup.dial.connect(deadline).await?;

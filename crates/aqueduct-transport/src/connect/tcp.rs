@@ -1,27 +1,18 @@
 //! From a name and a port to a TCP connection.
 
 use std::io;
-use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::failure::{Failure, FailureKind};
-
-/// Whom to connect to, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Dial {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) timeout: Duration,
-    pub(crate) tcp_keepalive: Option<Duration>,
-}
+use super::Dial;
+use crate::failure::Failure;
 
 impl Dial {
     /// Looks the name up anew, since whoever moved a service changed its name's addresses, and tries every address
     /// until one answers. An address that swallows our packets gets no more than its share of the time.
-    pub(crate) async fn connect(&self, deadline: Instant) -> Result<TcpStream, Failure> {
+    pub(super) async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, Failure> {
         let addresses = match timeout_at(deadline, lookup_host((self.host.as_str(), self.port))).await {
             Err(_) => return Err(self.failure("the name lookup timed out")),
             Ok(Err(error)) => return Err(self.failure(&error.to_string())),
@@ -52,21 +43,16 @@ impl Dial {
         }
         Ok(())
     }
-
-    /// A failure to connect to this peer.
-    pub(crate) fn failure(&self, reason: &str) -> Failure {
-        let peer = format!("{}:{}", self.host, self.port);
-        // A host that is an address already stands at the beginning of what went wrong there.
-        let message = if reason.starts_with(&peer) { reason.to_owned() } else { format!("{peer}: {reason}") };
-        Failure::new(FailureKind::Connect, message)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::failure::FailureKind;
 
     fn dial(host: &str, port: u16) -> Dial {
         let timeout = Duration::from_secs(5);
@@ -79,7 +65,7 @@ mod tests {
     async fn sockets_are_tuned() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let dial = dial("127.0.0.1", listener.local_addr().expect("bound").port());
-        let stream = dial.connect(Instant::now() + dial.timeout).await.expect("listening");
+        let stream = dial.connect_tcp(Instant::now() + dial.timeout).await.expect("listening");
         assert!(stream.nodelay().expect("an option"));
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().expect("an option"));
@@ -92,8 +78,10 @@ mod tests {
     async fn connecting_ends_in_time() {
         let started = Instant::now();
         // TEST-NET-1 of RFC 5737: nobody is there, or there is no route.
-        let failure =
-            dial("192.0.2.1", 4317).connect(started + Duration::from_millis(200)).await.expect_err("nobody");
+        let failure = dial("192.0.2.1", 4317)
+            .connect_tcp(started + Duration::from_millis(200))
+            .await
+            .expect_err("nobody");
         assert_eq!(failure.kind, FailureKind::Connect);
         assert_eq!(failure.message.matches("192.0.2.1:4317").count(), 1, "{failure}");
         assert!(started.elapsed() < Duration::from_secs(3));
