@@ -48,7 +48,7 @@
 //!   many closures.
 //! - A [`WorkStealingQueue`] with its [`Stealer`]s, and the [`Injector`], are what the pool is made of, for those who build their own.
 //! - A [`CoreSet`] says which cores the process was given, an [`Affinity`] deals them out to threads. Nothing is pinned by itself.
-//! - [`fork::generation`] is a number that differs in each forked child.
+//! - [`fork::generation`] is a number that differs in each forked child; [`fork::PerProcess`] holds a value that a child builds anew.
 //!
 //! # Guarantees
 //!
@@ -106,7 +106,7 @@
 
 #[allow(unsafe_code, reason = "two calls of the kernel")]
 mod affinity;
-#[allow(unsafe_code, reason = "two calls of the C library")]
+#[allow(unsafe_code, reason = "two calls of the C library, and a list without a lock")]
 pub mod fork;
 mod job;
 mod pool;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_exec::{
     Cancellation, JobError, JobHandle, Refusal, StartError, Timing, WorkerPool, WorkerPoolConfig,
 };
@@ -31,6 +32,38 @@ fn pool(threads: usize) -> WorkerPool {
         .with_timing(Timing::Off)
         .build()
         .expect("a model's threads start")
+}
+
+/// Two threads that need a value of their process at the same time have the same one, whole, and the other is dropped.
+#[test]
+fn a_process_has_one_value() {
+    model(3, || {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let cell = Arc::new(PerProcess::new());
+        let get = |number: usize| {
+            let (cell, drops) = (Arc::clone(&cell), Arc::clone(&drops));
+            move || cell.get_or_build(|_| Value(Box::new(number), drops)).number()
+        };
+        let other = loom::thread::spawn(get(1));
+        let here = get(2)();
+        assert_eq!(other.join().unwrap(), here);
+        assert!(drops.load(Ordering::Relaxed) <= 1);
+        assert_eq!(cell.get().map(Value::number), Some(here));
+    });
+}
+
+struct Value(Box<usize>, Arc<AtomicUsize>);
+
+impl Value {
+    fn number(&self) -> usize {
+        *self.0
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What holds jobs up until it is opened.

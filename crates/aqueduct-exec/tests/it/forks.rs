@@ -3,8 +3,10 @@
 #![allow(unsafe_code, reason = "a fork is what is tested")]
 
 use std::io::{PipeWriter, Read, Write};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_exec::{JobError, Refusal, Spawner, StartError, fork};
 use aqueduct_testkit::holds_in_a_child;
 
@@ -19,6 +21,21 @@ fn each_child_has_a_generation_of_its_own() {
         child != mine && holds_in_a_child(|| ![mine, child].contains(&fork::generation()))
     }));
     assert_eq!(fork::generation(), mine);
+}
+
+/// Guards a child whose parent had a thread that held the lock: its own value has a lock of its own, and the parent's value is as it was.
+#[test]
+fn a_child_builds_a_value_of_its_own() {
+    let cell = PerProcess::with(Mutex::new(1));
+    let held = cell.get().unwrap().lock().unwrap();
+    assert!(holds_in_a_child(|| {
+        let nothing_yet =
+            cell.get().is_none() && cell.inherited().is_some_and(|value| value.try_lock().is_err());
+        let built = *cell.get_or_build(|_| Mutex::new(2)).lock().unwrap() == 2;
+        nothing_yet && built && *cell.get().unwrap().lock().unwrap() == 2
+    }));
+    drop(held);
+    assert_eq!(*cell.get_or_build(|_| Mutex::new(3)).lock().unwrap(), 1);
 }
 
 /// Guards the child against the pool it inherits: nothing hangs, everything says why, dropping is harmless, and a new pool works.

@@ -15,7 +15,8 @@
 //!   POSIX promises only async-signal-safe calls until `exec`;
 //! - *change nothing the parent sees*: shared descriptors, shared mappings, files.
 //!
-//! [`WorkerPool`](crate::WorkerPool) does the first by itself: in a child it refuses with `Forked`, and dropping it does nothing.
+//! [`WorkerPool`](crate::WorkerPool) does the first by itself: in a child it refuses with `Forked`, and dropping it does nothing. [`PerProcess`] does the first two
+//! for a value of any type.
 //!
 //! # A job that forks
 //!
@@ -35,12 +36,16 @@
 //!
 //! # Safety design
 //!
-//! Two foreign calls. `_exit` ends the process and asks for nothing. Of `pthread_atfork`, the handler touches one static atomic, which is
+//! Two foreign calls, and the list behind [`PerProcess`], argued there. `_exit` ends the process and asks for nothing. Of `pthread_atfork`, the handler touches one static atomic, which is
 //! async-signal-safe, and does not unwind. A shared library that is unloaded takes its handlers with it where the C library supports that
 //! (glibc and musl do not unload Rust's libraries while their threads have destructors; the handler is registered with the library's own handle
 //! by glibc).
 
+mod per_process;
+
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use per_process::PerProcess;
 
 /// 0: no handler yet. Otherwise the generation: written by the installation, and by the handler in a child, which has one thread at
 /// that time; read by everybody.
