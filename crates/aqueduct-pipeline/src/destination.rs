@@ -1,9 +1,10 @@
 //! A destination: an exporter with its retry policy and the one pause clock that all its lanes obey.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_transport::{Backoff, PauseClock, RetryPolicy, Turn};
 use tokio::sync::watch;
 
@@ -12,7 +13,16 @@ use crate::halve::Sizes;
 
 /// Where batches go. Share one (in an `Arc`) between the pipelines of several signals: they keep lanes and ledgers of
 /// their own, but when the destination asks for a pause all of them pause.
+///
+/// A forked child makes itself an exporter of its own ([`Exporter::rebuild`]), and knows nothing of the pauses of its parent.
 pub struct Destination {
+    name: String,
+    retry: RetryPolicy,
+    here: PerProcess<Arc<Here>>,
+}
+
+/// A destination as one process sees it.
+pub(crate) struct Here {
     name: String,
     exporter: Box<dyn Exporter>,
     retry: RetryPolicy,
@@ -22,6 +32,10 @@ pub struct Destination {
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
 }
+
+/// The exporter cannot be made anew in a forked process.
+#[derive(Debug)]
+pub(crate) struct NotHere;
 
 #[derive(Debug)]
 struct Pacing {
@@ -41,9 +55,31 @@ struct Pause {
 impl Destination {
     /// A destination of this name (it labels ledgers, metrics and notices).
     pub fn new(name: impl Into<String>, exporter: impl Exporter, retry: RetryPolicy) -> Self {
+        let name = name.into();
+        let here = Here::new(name.clone(), Box::new(exporter), retry.clone());
+        Self { name, retry, here: PerProcess::with(Arc::new(here)) }
+    }
+
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The destination in this process.
+    pub(crate) fn here(&self) -> Result<&Arc<Here>, NotHere> {
+        self.here.get_or_try_build(|inherited| {
+            let exporter = inherited.and_then(|inherited| inherited.exporter.rebuild()).ok_or(NotHere)?;
+            Ok(Arc::new(Here::new(self.name.clone(), exporter, self.retry.clone())))
+        })
+    }
+}
+
+impl Here {
+    fn new(name: String, exporter: Box<dyn Exporter>, retry: RetryPolicy) -> Self {
         Self {
-            name: name.into(),
-            exporter: Box::new(exporter),
+            name,
+            exporter,
             pacing: Mutex::new(Pacing {
                 clock: PauseClock::default(),
                 backoff: Backoff::new(retry.clone()),
@@ -55,9 +91,7 @@ impl Destination {
         }
     }
 
-    /// The name it was given.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -145,7 +179,13 @@ impl Destination {
 
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination")
+        f.debug_struct("Destination").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Here {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Here")
             .field("name", &self.name)
             .field("pacing", &self.pacing)
             .field("sizes", &self.sizes)

@@ -59,12 +59,24 @@ enum Landing {
     Answered(Arc<Request>, Outcome),
 }
 
-/// Runs a lane until it is told to end. Spawned once per lane, on the worker.
-pub(crate) async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
-    let mut dispatch = Dispatch { lane, notices, attempts: JoinSet::new(), flights: HashMap::new() };
+/// Runs a lane until it is told to end, and again whenever it panics: what it held is in the lane. Spawned once per lane, on the worker.
+pub(crate) async fn supervise(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
+    let mut task = JoinSet::new();
+    task.spawn(run(Arc::clone(&lane), notices.clone()));
+    while let Some(Err(_)) = task.join_next().await {
+        lane.recover();
+        task.spawn(run(Arc::clone(&lane), notices.clone()));
+    }
+}
+
+/// Runs a lane until it is told to end.
+async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
+    let mut dispatch =
+        Dispatch { lane, notices, attempts: JoinSet::new(), flights: HashMap::new(), untold: Vec::new() };
     let mut changes = dispatch.lane.destination.changes();
     loop {
         changes.mark_unchanged();
+        dispatch.tell();
         let pause = dispatch.start_attempts();
         match dispatch.phase_or_end() {
             Phase::Ended => return,
@@ -95,6 +107,17 @@ struct Dispatch {
     notices: Option<NoticeHandler>,
     attempts: JoinSet<Landing>,
     flights: HashMap<Id, Flight>,
+    /// Told when no batch is in hand: the handler is somebody else's code, and may panic.
+    untold: Vec<Notice>,
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        // Only a panic leaves any behind.
+        if self.flights.values().any(|flight| flight.probe) {
+            self.lane.destination.probe_abandoned();
+        }
+    }
 }
 
 impl Dispatch {
@@ -202,7 +225,7 @@ impl Dispatch {
     }
 
     /// Drops the next items of a batch of which parts are being made.
-    fn give_up(&self, mut held: Held, items: u64, now: Instant) {
+    fn give_up(&mut self, mut held: Held, items: u64, now: Instant) {
         let cause = "too large alone, as others of this size before it";
         if items < held.receipt.items() {
             self.drop_receipt(held.receipt.split(items), DropReason::TooLarge, cause, now);
@@ -231,8 +254,9 @@ impl Dispatch {
         self.lane.note_backlog(&state);
     }
 
-    /// What was being settled is.
-    fn settled(&self) {
+    /// What was being settled is. Whoever waits for that has heard of it before.
+    fn settled(&mut self) {
+        self.tell();
         self.lane.state().settling = None;
         self.lane.announce();
     }
@@ -317,7 +341,7 @@ impl Dispatch {
     }
 
     fn settle(&mut self, held: Held, outcome: Outcome, flight: Flight, now: Instant) {
-        let destination = &self.lane.destination;
+        let destination = Arc::clone(&self.lane.destination);
         let len = held.content.merged().map_or(0, Merged::len);
         match outcome {
             Outcome::Delivered => {
@@ -399,7 +423,7 @@ impl Dispatch {
         flight: Flight,
         now: Instant,
     ) {
-        let lane = &self.lane;
+        let lane = Arc::clone(&self.lane);
         // A server that rotates its connections refuses requests unread: no sign of trouble the first time.
         let rotated = kind == FailureKind::Refused.as_str() && held.attempts == 1 && after.is_none();
         if rotated && !flight.probe {
@@ -418,7 +442,7 @@ impl Dispatch {
             state.last_failure = Some((now, cause.clone()));
             state.notices.failed(kind, &cause, open, now)
         };
-        self.tell(notice);
+        self.untold.extend(notice);
         if given_up {
             self.drop_batch(held, DropReason::MaxAge, &cause, now);
         } else {
@@ -436,17 +460,17 @@ impl Dispatch {
             state.last_success = Some(now);
             state.notices.delivered(open, now)
         };
-        self.tell(notice);
+        self.untold.extend(notice);
     }
 
-    fn drop_batch(&self, held: Held, reason: DropReason, cause: &str, now: Instant) {
+    fn drop_batch(&mut self, held: Held, reason: DropReason, cause: &str, now: Instant) {
         self.lane.release(held.charged, now);
         self.drop_receipt(held.receipt, reason, cause, now);
     }
 
-    fn drop_receipt(&self, receipt: Receipt, reason: DropReason, cause: &str, now: Instant) {
+    fn drop_receipt(&mut self, receipt: Receipt, reason: DropReason, cause: &str, now: Instant) {
         let notice = self.lane.state().notices.dropped(reason, cause, receipt.items(), now);
-        self.tell(notice);
+        self.untold.extend(notice);
         receipt.dropped(reason);
     }
 
@@ -454,8 +478,10 @@ impl Dispatch {
         self.lane.walk().items()
     }
 
-    fn tell(&self, notice: Option<Notice>) {
-        if let (Some(notice), Some(handler)) = (notice, &self.notices) {
+    fn tell(&mut self) {
+        let Some(handler) = &self.notices else { return self.untold.clear() };
+        while !self.untold.is_empty() {
+            let notice = self.untold.remove(0);
             handler(self.lane.signal, self.lane.destination.name(), &notice);
         }
     }
@@ -475,9 +501,6 @@ impl Dispatch {
     /// Gives up what is left: batches under way may have arrived, the others have not.
     fn abort(mut self) {
         self.attempts.abort_all();
-        if self.flights.values().any(|flight| flight.probe) {
-            self.lane.destination.probe_abandoned();
-        }
         let (waiting, flying) = {
             let mut state = self.lane.state();
             let retry = std::mem::take(&mut state.retry);
@@ -497,6 +520,8 @@ impl Dispatch {
         for held in unsent.into_iter().chain(waiting) {
             self.drop_batch(held, DropReason::Shutdown, "not sent before the shutdown deadline", now);
         }
+        // Before the end is told, after which nobody may listen.
+        self.tell();
         self.lane.enter(Phase::Ended);
     }
 }

@@ -26,6 +26,13 @@ pub trait Exporter: Send + Sync + 'static {
     ///
     /// The future is dropped when the pipeline's shutdown deadline passes.
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a>;
+
+    /// The same exporter for a process that was forked from this one's, where its connections and threads do not exist. Called there, with locks
+    /// that may be held for ever: it may look at settings only. `None`, the default, if there is none: the pipeline then refuses
+    /// ([`Refused::Forked`](crate::Refused::Forked)) in the child.
+    fn rebuild(&self) -> Option<Box<dyn Exporter>> {
+        None
+    }
 }
 
 impl Exporter for Client {
@@ -35,6 +42,11 @@ impl Exporter for Client {
 
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
         Box::pin(Client::send(self, request))
+    }
+
+    fn rebuild(&self) -> Option<Box<dyn Exporter>> {
+        // An error would be one of files that have changed since.
+        self.fresh().ok().map(|client| Box::new(client) as Box<dyn Exporter>)
     }
 }
 
@@ -46,5 +58,9 @@ impl<E: Exporter> Exporter for Arc<E> {
 
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
         E::send(self, request)
+    }
+
+    fn rebuild(&self) -> Option<Box<dyn Exporter>> {
+        E::rebuild(self)
     }
 }

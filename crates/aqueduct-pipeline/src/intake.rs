@@ -1,20 +1,21 @@
 //! The way in: budget, ledger, open batch.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aqueduct_batch::{Batcher, Sealed, Weight};
-use aqueduct_exec::fork;
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::acknowledge::{Delivery, Fanout};
 use crate::budget::LONGEST_HOLD;
 use crate::config::PipelineConfig;
-use crate::lane::Lane;
+use crate::home::{Absent, Home};
+use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
 
 /// Why a chunk was not taken. The chunk's items are in no ledger: whoever offered them still owns them.
@@ -30,8 +31,19 @@ pub enum Refused {
     Closed,
     /// The chunk is of another signal than the pipeline.
     WrongSignal,
-    /// The pipeline belongs to the process that this one was forked from. Nothing sends here: build a pipeline in the child.
+    /// This process was forked from the pipeline's, and an exporter cannot be made anew in it ([`Exporter::rebuild`](crate::Exporter::rebuild)), or the
+    /// operating system refuses a thread. Nothing sends here: build a pipeline in the child.
     Forked,
+}
+
+impl Refused {
+    #[cold]
+    fn of(absent: Absent) -> Self {
+        match absent {
+            Absent::Closed => Refused::Closed,
+            Absent::Exporter | Absent::Worker(_) => Refused::Forked,
+        }
+    }
 }
 
 impl std::fmt::Display for Refused {
@@ -43,7 +55,7 @@ impl std::fmt::Display for Refused {
             Refused::Closed => f.write_str("the pipeline is shutting down"),
             Refused::WrongSignal => f.write_str("the chunk is of another signal than the pipeline"),
             Refused::Forked => {
-                f.write_str("the pipeline was built before this process was forked; build one in the child")
+                f.write_str("the pipeline cannot be made anew in this forked process; build one here")
             }
         }
     }
@@ -55,24 +67,13 @@ impl std::error::Error for Refused {}
 /// shards, so threads do not contend.
 #[derive(Debug)]
 pub struct Intake {
-    shared: Arc<Shared>,
+    home: Arc<Home>,
     shard: usize,
 }
 
 impl Clone for Intake {
     fn clone(&self) -> Self {
-        // A plain round-robin counter; nothing is ordered by it.
-        let shard = self.shared.next_shard.fetch_add(1, Ordering::Relaxed) % self.shared.shards.len();
-        Self { shared: Arc::clone(&self.shared), shard }
-    }
-}
-
-impl Drop for Intake {
-    fn drop(&mut self) {
-        if self.shared.was_forked() {
-            // As a pipeline in a child: abandoned, in case this is the last reference.
-            std::mem::forget(Arc::clone(&self.shared));
-        }
+        Self::of(Arc::clone(&self.home))
     }
 }
 
@@ -82,14 +83,11 @@ pub(crate) struct Shared {
     signal: Signal,
     pub(crate) lanes: Vec<Arc<Lane>>,
     shards: Vec<Mutex<Shard>>,
-    next_shard: AtomicUsize,
     /// Set by the first chunk that enters an empty shard, cleared by the sealer before it looks for deadlines. While
     /// it is set no further wake is needed, so a busy pipeline wakes its sealer once per batch delay and not once
     /// per batch.
     armed: AtomicBool,
     wake_sealer: Notify,
-    /// [`fork::generation`] of the process in which the worker runs.
-    generation: u64,
 }
 
 /// Makes an open batch; called once per batch.
@@ -117,26 +115,9 @@ impl Shared {
             signal,
             lanes,
             shards: (0..config.shards.max(1)).map(|_| shard()).collect(),
-            next_shard: AtomicUsize::new(0),
             armed: AtomicBool::new(false),
             wake_sealer: Notify::new(),
-            generation: fork::generation(),
         }
-    }
-
-    pub(crate) fn signal(&self) -> Signal {
-        self.signal
-    }
-
-    /// Whether this is another process than the one that built the pipeline. Then its threads do not exist and its locks may be held for
-    /// ever, so nothing of it is touched any more.
-    #[inline]
-    pub(crate) fn was_forked(&self) -> bool {
-        fork::generation() != self.generation
-    }
-
-    pub(crate) fn intake(self: &Arc<Self>) -> Intake {
-        Intake { shared: Arc::clone(self), shard: 0 }.clone()
     }
 
     fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
@@ -168,8 +149,22 @@ impl Shared {
         }
     }
 
+    /// Runs the sealer for as long as it takes, and again if it panics.
+    pub(crate) async fn supervise_sealer(self: Arc<Self>) {
+        let mut sealer = JoinSet::new();
+        sealer.spawn(Arc::clone(&self).run_sealer());
+        while let Some(Err(_)) = sealer.join_next().await {
+            sealer.spawn(Arc::clone(&self).run_sealer());
+            for lane in &self.lanes {
+                Counts::add(&lane.counts.restarts, 1);
+            }
+            // What it was about to wait for is looked at anew.
+            self.wake_sealer.notify_one();
+        }
+    }
+
     /// Seals by age: the only timer of the way in. Runs on the worker until the pipeline is dropped.
-    pub(crate) async fn run_sealer(self: Arc<Self>) {
+    async fn run_sealer(self: Arc<Self>) {
         loop {
             self.wake_sealer.notified().await;
             while let Some(deadline) = self.next_deadline() {
@@ -226,10 +221,15 @@ impl Shared {
 }
 
 impl Intake {
+    pub(crate) fn of(home: Arc<Home>) -> Self {
+        let shard = home.next_shard();
+        Self { home, shard }
+    }
+
     /// The signal this pipeline carries.
     #[must_use]
     pub fn signal(&self) -> Signal {
-        self.shared.signal
+        self.home.recipe.signal
     }
 
     /// Offers a chunk: into the open batch of this intake's shard, acknowledged as enqueued when it returns `Ok`.
@@ -258,7 +258,7 @@ impl Intake {
     ///
     /// Dropping the future changes nothing for the items.
     pub fn offer_acknowledged(&self, chunk: Chunk) -> Result<Delivery, Refused> {
-        let (fanout, delivery) = Fanout::new(self.shared.lanes.len());
+        let (fanout, delivery) = Fanout::new(self.home.recipe.lanes.len());
         self.put(chunk, Some(fanout))?;
         Ok(delivery)
     }
@@ -275,10 +275,7 @@ impl Intake {
     /// Dropping the future changes nothing.
     #[must_use = "the pressure goes on unless somebody waits"]
     pub fn pressure(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
-        if self.shared.was_forked() {
-            return None;
-        }
-        let lane = self.shared.lanes.iter().find(|lane| lane.is_pressed())?;
+        let lane = self.home.existing()?.shared.lanes.iter().find(|lane| lane.is_pressed())?;
         let lane = Arc::clone(lane);
         Some(async move {
             // Out of time is out of patience: whoever waits goes on either way.
@@ -287,10 +284,7 @@ impl Intake {
     }
 
     fn put(&self, chunk: Chunk, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {
-        let shared = &*self.shared;
-        if shared.was_forked() {
-            return Err(Refused::Forked);
-        }
+        let shared = &*self.home.core().map_err(Refused::of)?.shared;
         if chunk.signal() != shared.signal {
             return Err(Refused::WrongSignal);
         }

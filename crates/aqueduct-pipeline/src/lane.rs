@@ -20,15 +20,17 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::config::LaneConfig;
-use crate::destination::Destination;
+use crate::destination::Here;
 use crate::halve::Rest;
 use crate::notice::Notices;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) signal: Signal,
-    pub(crate) destination: Arc<Destination>,
+    pub(crate) destination: Arc<Here>,
     pub(crate) ledger: Ledger,
+    /// Items that the process before this one held for the lane when this one was forked. No item of this ledger.
+    pub(crate) inherited: u64,
     pub(crate) budget: Budget,
     pub(crate) max_in_flight: usize,
     /// Worker threads for what would hold up the lane's own.
@@ -39,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) wake: Notify,
     /// Wakes threads that wait for batches to settle.
     settled: Condvar,
+    /// The same for tasks.
+    settled_tasks: Notify,
     /// Wakes who waits for the lane to be no longer pressed.
     relief: Notify,
     /// Whether a sealed batch waits for its turn. Written under the state's lock, read without.
@@ -58,6 +62,8 @@ pub(crate) struct Counts {
     pub(crate) panics: AtomicU64,
     /// Batches and parts of them that were made smaller.
     pub(crate) splits: AtomicU64,
+    /// Tasks of the worker that were begun again after a panic.
+    pub(crate) restarts: AtomicU64,
 }
 
 impl Counts {
@@ -183,12 +189,14 @@ impl Walk {
 impl Lane {
     pub(crate) fn new(
         signal: Signal,
-        destination: Arc<Destination>,
+        destination: Arc<Here>,
         config: &LaneConfig,
         offload: Option<Spawner>,
+        inherited: u64,
     ) -> Self {
         Self {
             signal,
+            inherited,
             destination,
             ledger: Ledger::new(),
             budget: Budget::new(config.queue_bytes),
@@ -208,6 +216,7 @@ impl Lane {
             }),
             wake: Notify::new(),
             settled: Condvar::new(),
+            settled_tasks: Notify::new(),
             relief: Notify::new(),
             backlog: AtomicBool::new(false),
         }
@@ -275,12 +284,24 @@ impl Lane {
         state.phase = state.phase.max(phase);
         drop(state);
         self.wake.notify_one();
-        self.settled.notify_all();
+        self.announce();
     }
 
-    /// Tells waiting threads that something settled.
+    /// Tells those who wait that something settled.
     pub(crate) fn announce(&self) {
         self.settled.notify_all();
+        self.settled_tasks.notify_waiters();
+    }
+
+    /// After a panic of the lane's task: what was under way is tried again. It may have arrived.
+    pub(crate) fn recover(&self) {
+        Counts::add(&self.counts.restarts, 1);
+        let mut state = self.state();
+        state.settling = None;
+        for (_, held) in std::mem::take(&mut state.in_flight) {
+            state.retry.push_back(held);
+        }
+        self.note_backlog(&state);
     }
 
     /// Items held, counted by walking queue, retries and attempts; the open batches are the intake's part.
@@ -298,8 +319,26 @@ impl Lane {
 
     /// Blocks until every batch that was pushed before the call is settled; `false` when the deadline came first.
     pub(crate) fn wait_settled(&self, deadline: Instant) -> bool {
-        let until = self.state().next_id;
+        let until = self.next_id();
         self.wait(deadline, |state| state.oldest().is_none_or(|oldest| oldest >= until))
+    }
+
+    /// The first batch that has not been pushed yet.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.state().next_id
+    }
+
+    /// Resolves when every batch before this one has settled.
+    pub(crate) async fn settled(&self, before: u64) {
+        loop {
+            let mut settled = std::pin::pin!(self.settled_tasks.notified());
+            // Registered before the question is asked, so that an answer in between is not missed.
+            settled.as_mut().enable();
+            if self.state().oldest().is_none_or(|oldest| oldest >= before) {
+                return;
+            }
+            settled.await;
+        }
     }
 
     /// Blocks until the lane's task has ended; `false` when the deadline came first.

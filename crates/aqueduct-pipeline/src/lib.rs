@@ -67,17 +67,19 @@
 //!   settles once. A panicking exporter loses an attempt, never a batch.
 //!   The same is true of parts: each has its share of the items, its own attempts, and the age of its batch; who follows a chunk hears of it when all of
 //!   its items have settled.
-//! - **Deadlines.** [`Pipeline::flush`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
-//!   runtime; on the pipeline's own worker they answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
+//! - **Deadlines.** [`Pipeline::flush`], [`Pipeline::flush_async`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
+//!   runtime; on the pipeline's own worker those that block answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
 //!   as `unknown_outcome` (under way) or `shutdown` (the rest).
 //! - **Overload.** [`Intake::offer`] never waits for room. A full budget is answered with [`Refused::Full`] and the
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure.
 //! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other, and so may parts of one.
-//! - **Forks.** In a process that was forked from the pipeline's nothing hangs and nothing is sent twice: [`Intake::offer`] answers [`Refused::Forked`], waiting answers
-//!   [`WaitError::Forked`], dropping abandons. Build a pipeline of its own in the child, with a worker, worker pool, destination and slab pool that were
-//!   made there; the parent's goes on.
+//! - **Forks.** In a process that was forked from the pipeline's, whatever locks its parent's threads held then, the first offer makes everything anew: worker, lanes, connections, empty
+//!   ledgers. What was inherited is left to the parent, and told as [`LaneStatus::inherited`]; nothing is sent twice, and the parent is unharmed. An exporter that
+//!   cannot be made anew ([`Exporter::rebuild`]) makes offers answer [`Refused::Forked`].
+//! - **Panics.** An exporter that panics loses an attempt. A task of the pipeline's thread that panics (a handler of notices may) is begun again with what it held, and counted.
+//! - **Silence.** What happens on the pipeline's thread reaches no subscriber of `tracing`: exports make nothing that would be exported.
 //! - **Allocation.** A chunk below 16 KiB is copied into the open batch; with one destination nothing is allocated for it beyond the
 //!   batch's slabs, which in steady state come from the pool.
 //!
@@ -103,11 +105,13 @@
 
 mod acknowledge;
 mod budget;
+mod builder;
 mod config;
 mod destination;
 mod dispatch;
 mod exporter;
 mod halve;
+mod home;
 mod intake;
 mod lane;
 mod metrics;
@@ -118,12 +122,13 @@ mod report;
 mod worker;
 
 pub use acknowledge::Delivery;
+pub use builder::Builder;
 pub use config::{BuildError, LaneConfig, PipelineConfig};
 pub use destination::Destination;
 pub use exporter::{Attempt, Exporter};
 pub use intake::{Intake, Refused};
 pub use metrics::{METRICS, write_prometheus};
 pub use notice::{Notice, NoticeHandler};
-pub use pipeline::{Builder, Pipeline};
+pub use pipeline::Pipeline;
 pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 pub use worker::Worker;

@@ -50,6 +50,18 @@ const SPLITS: Desc = Desc::counter(
     "Batches, or parts of them, that were made smaller because the destination does not take so much at once.",
 )
 .with_attributes(LANE);
+const RESTARTS: Desc = Desc::counter(
+    "aqueduct_pipeline_worker_restarts_total",
+    "{restart}",
+    "Tasks of the pipeline's thread that panicked and were begun again; what they held was kept.",
+)
+.with_attributes(LANE);
+const INHERITED: Desc = Desc::gauge(
+    "aqueduct_pipeline_inherited_items",
+    "{item}",
+    "Items that the parent held when this process was forked from it, and delivers.",
+)
+.with_attributes(LANE);
 const PAUSED: Desc = Desc::gauge(
     "aqueduct_pipeline_paused_seconds",
     "s",
@@ -58,8 +70,10 @@ const PAUSED: Desc = Desc::gauge(
 .with_attributes(LANE);
 
 /// The metrics of this crate; those of the ledgers are in [`aqueduct_metrics::METRICS`].
-pub const METRICS: &[Desc] =
-    &[WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, SPLITS, PAUSED];
+pub const METRICS: &[Desc] = &[
+    WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, SPLITS, RESTARTS, INHERITED,
+    PAUSED,
+];
 
 /// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines.
 pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
@@ -68,7 +82,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 8] = [
+    let counters: [(&Desc, Reading); 10] = [
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),
@@ -77,6 +91,8 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         (&SENT, |lane| lane.sent_bytes),
         (&PANICS, |lane| lane.exporter_panics),
         (&SPLITS, |lane| lane.splits),
+        (&RESTARTS, |lane| lane.restarts),
+        (&INHERITED, |lane| lane.inherited),
     ];
     for (desc, value) in counters {
         let mut family = text.family(desc);

@@ -42,6 +42,10 @@ pub struct LaneStatus {
     pub exporter_panics: u64,
     /// Batches, or parts of them, that were made smaller because the destination does not take so much at once.
     pub splits: u64,
+    /// Tasks of the worker that panicked and were begun again. What they held was kept.
+    pub restarts: u64,
+    /// Items that the parent held for the destination when this process was forked from it. They are in no ledger here: the parent delivers them.
+    pub inherited: u64,
     /// How long the destination is paused still; `None` when it is not.
     pub paused: Option<Duration>,
     /// How long ago something was delivered.
@@ -51,6 +55,33 @@ pub struct LaneStatus {
 }
 
 impl LaneStatus {
+    /// Of a lane that was never used in this process.
+    pub(crate) fn idle(signal: Signal, destination: &str, inherited: u64) -> Self {
+        Self {
+            signal,
+            destination: destination.to_owned(),
+            ledger: LedgerSnapshot::default(),
+            open_items: 0,
+            queued_items: 0,
+            retry_items: 0,
+            in_flight_items: 0,
+            in_flight_requests: 0,
+            held_bytes: 0,
+            queue_bytes: 0,
+            full: false,
+            attempts: 0,
+            retries: 0,
+            sent_bytes: 0,
+            exporter_panics: 0,
+            splits: 0,
+            restarts: 0,
+            inherited,
+            paused: None,
+            last_success: None,
+            last_failure: None,
+        }
+    }
+
     /// Items held, found by walking open batches, queue, retries and attempts; at rest equal to the ledger's
     /// [`LedgerSnapshot::held`].
     #[must_use]
@@ -103,8 +134,8 @@ impl fmt::Display for Report {
 pub enum WaitError {
     /// The call was made on the pipeline's own worker thread, which would have waited for itself.
     WouldDeadlock,
-    /// The pipeline belongs to the process that this one was forked from; its thread does not exist here.
-    Forked,
+    /// The worker's thread has ended, and nobody is left to tell.
+    Stopped,
 }
 
 impl fmt::Display for WaitError {
@@ -113,9 +144,7 @@ impl fmt::Display for WaitError {
             WaitError::WouldDeadlock => {
                 "called on the pipeline's own worker thread, which would wait for itself"
             }
-            WaitError::Forked => {
-                "the pipeline was built before this process was forked; build one in the child"
-            }
+            WaitError::Stopped => "the pipeline's worker thread has ended",
         })
     }
 }

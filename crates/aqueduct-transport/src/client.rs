@@ -32,6 +32,7 @@ use crate::status::{ClientStatus, Counters};
 #[doc(alias = "OtlpClient")]
 #[doc(alias = "SpanExporter")]
 pub struct Client {
+    config: ClientConfig,
     link: Link,
     json: bool,
     timeout: Duration,
@@ -96,7 +97,18 @@ impl Client {
             link: Link::new(&config, &counters)?,
             compressors,
             counters,
+            config,
         })
+    }
+
+    /// A client of the same settings with connections and counts of its own. For a process that was forked: this one's connections belong to
+    /// its parent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`]: what the settings refer to may have changed since.
+    pub fn fresh(&self) -> Result<Self, ConfigError> {
+        Self::new(self.config.clone())
     }
 
     /// Turns a batch into what [`send`](Self::send) sends: JSON if that is the protocol, compressed if that is

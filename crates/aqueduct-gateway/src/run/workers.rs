@@ -88,7 +88,7 @@ impl Workers {
                 serve_all(&doors, &shutdown).await;
                 // The gateway may have stopped waiting.
                 let _ = tell.send(());
-            });
+            })?;
             return Ok(Self { waiting: 1, ended });
         }
         let runtimes = match kind {

@@ -1,12 +1,13 @@
 //! Shutdown and flush: always in time, always with an account.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, WaitError, Worker};
 use aqueduct_wire::Signal;
+use tokio::sync::Notify;
 
 use crate::scripted::{
     PATIENCE, Scripted, Step, assert_conserved, batches_of, chunk, destination, lane, numbers, pipeline,
@@ -102,12 +103,78 @@ fn waiting_on_the_own_worker_is_refused() {
     );
     let (tell, told) = mpsc::channel();
     let inside = Arc::clone(&pipeline);
-    worker.spawn(async move {
-        let _ = tell.send((inside.flush(PATIENCE).err(), inside.shutdown(PATIENCE).err()));
-    });
+    worker
+        .spawn(async move {
+            let _ = tell.send((inside.flush(PATIENCE).err(), inside.shutdown(PATIENCE).err()));
+        })
+        .unwrap();
     assert_eq!(
         told.recv_timeout(PATIENCE).unwrap(),
         (Some(WaitError::WouldDeadlock), Some(WaitError::WouldDeadlock))
     );
     assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
+}
+
+/// Guards the lane against its operator: a handler of notices that panics costs nothing but its notice.
+#[test]
+fn a_panic_on_the_worker_is_survived_and_counted() {
+    let exporter = Scripted::new([Step::Permanent, Step::Permanent]);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(destination("test", &exporter), LaneConfig::default().with_max_in_flight(1))
+        .notices(move |_, _, _| {
+            if counted.fetch_add(1, Ordering::Relaxed) == 0 {
+                panic!("an operator's mistake");
+            }
+        })
+        .build()
+        .unwrap();
+    let intake = pipeline.intake();
+    for number in 0..10 {
+        intake.offer(chunk(number)).unwrap();
+    }
+    let report = pipeline.shutdown(PATIENCE).unwrap();
+    let lane = &report.lanes[0];
+    assert!(report.complete);
+    assert_eq!((lane.ledger.delivered, lane.ledger.dropped(DropReason::Permanent)), (8, 2));
+    assert_eq!((lane.ledger.held(), lane.held_items(), lane.held_bytes), (0, 0, 0));
+    assert_eq!(lane.restarts, 1);
+}
+
+/// Guards waiting without a thread: on a runtime of the user's, on none, and on the worker itself, where the other form would wait for itself.
+#[test]
+fn flushing_waits_on_any_executor() {
+    let release = Arc::new(Notify::new());
+    let exporter = Scripted::new([Step::Wait(Arc::clone(&release)), Step::Hang]);
+    let worker = Arc::new(Worker::start("own").unwrap());
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(10))
+        .destination(destination("test", &exporter), LaneConfig::default())
+        .worker(Arc::clone(&worker))
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    pipeline.intake().offer(chunk(1)).unwrap();
+    // Neither I/O nor time on that runtime: the pipeline has its own.
+    let flushed = runtime.block_on(async {
+        let flush = pipeline.flush_async(PATIENCE);
+        exporter.wait_attempts(1);
+        release.notify_one();
+        flush.await
+    });
+    assert!(flushed.unwrap().complete);
+    pipeline.intake().offer(chunk(2)).unwrap();
+    let (tell, told) = mpsc::channel();
+    let flush = pipeline.flush_async(Duration::from_millis(20));
+    worker
+        .spawn(async move {
+            let _ = tell.send(flush.await.unwrap());
+        })
+        .unwrap();
+    let report = told.recv_timeout(PATIENCE).unwrap();
+    assert!(!report.complete);
+    assert_eq!(report.lanes[0].held_items(), 1);
+    assert!(!pipeline.shutdown(Duration::ZERO).unwrap().complete);
 }
