@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aqueduct_wire::Merged;
 
-use crate::compress::{CompressionStats, Compressors};
-use crate::config::{ClientConfig, Protocol};
+use crate::compress::{CompressionStats, Compressor};
+use crate::config::{ClientConfig, Compression, Protocol};
 use crate::error::ConfigError;
 use crate::failure::{Failure, FailureKind};
 #[cfg(feature = "grpc")]
@@ -16,7 +16,7 @@ use crate::grpc;
 #[cfg(feature = "http")]
 use crate::http1;
 use crate::outcome::Outcome;
-use crate::request::Request;
+use crate::request::{Encoding, Request};
 use crate::status::{ClientStatus, Counters};
 
 /// Delivers OTLP requests to one peer.
@@ -37,7 +37,7 @@ pub struct Client {
     json: bool,
     timeout: Duration,
     max_request_bytes: usize,
-    compressors: Compressors,
+    compressor: Compressor,
     counters: Arc<Counters>,
 }
 
@@ -89,13 +89,13 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let counters = Arc::new(Counters::default());
-        let compressors = Compressors::new(config.compression)?;
+        let compressor = Compressor::new(config.compression)?;
         Ok(Self {
             json: config.protocol == Protocol::HttpJson,
             timeout: config.timeout,
             max_request_bytes: config.max_request_bytes,
             link: Link::new(&config, &counters)?,
-            compressors,
+            compressor,
             counters,
             config,
         })
@@ -119,7 +119,7 @@ impl Client {
     #[must_use]
     pub fn prepare(&self, batch: &Merged) -> Request {
         let plain = if self.json { self.json(batch) } else { Request::plain(batch) };
-        self.compressors.compress(plain)
+        self.compressor.compress(plain)
     }
 
     #[cfg(feature = "json")]
@@ -189,9 +189,37 @@ impl Client {
 
     /// What compression costs and brings, since the client was built.
     #[must_use]
-    #[doc(alias = "CompressionAnalyzer")]
     pub fn compression(&self) -> CompressionStats {
-        self.compressors.stats()
+        self.compressor.stats()
+    }
+}
+
+impl Client {
+    /// The codec that [`prepare`](Self::prepare) uses.
+    #[must_use]
+    pub fn codec(&self) -> Compression {
+        self.compressor.codec()
+    }
+
+    /// Uses another codec, or another level, from the next [`prepare`](Self::prepare) on. What was prepared stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: the level is outside the codec's range, or this build does not know the codec. Then nothing has changed.
+    pub fn set_codec(&self, codec: Compression) -> Result<(), ConfigError> {
+        self.compressor.set_codec(codec)
+    }
+
+    /// Whether a request in this encoding is what [`prepare`](Self::prepare) would make of its batch, but perhaps for the level: then it may be sent
+    /// as it is.
+    #[must_use]
+    pub fn speaks(&self, encoding: Encoding) -> bool {
+        let codec = match self.codec() {
+            Compression::None => Encoding::Identity,
+            Compression::Gzip(_) => Encoding::Gzip,
+            Compression::Zstd(_) => Encoding::Zstd,
+        };
+        !self.json && encoding == codec
     }
 }
 

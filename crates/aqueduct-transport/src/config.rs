@@ -59,6 +59,17 @@ pub enum Compression {
     Zstd(i32),
 }
 
+impl std::fmt::Display for Compression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::None => "none".to_owned(),
+            Self::Gzip(level) => format!("gzip {level}"),
+            Self::Zstd(level) => format!("zstd {level}"),
+        };
+        f.pad(&name)
+    }
+}
+
 /// The settings of a [`Client`](crate::Client). The defaults are right for production against a collector nearby.
 ///
 /// ```

@@ -57,6 +57,8 @@
 //!   server demanded (`RetryInfo`, `Retry-After`).
 //! - A [`PauseClock`] belongs to a destination: when an attempt fails all attempts pause, and when the pause ends one probes
 //!   while the others wait. Like the two before it is a state machine that takes the time as an argument.
+//! - A [`Compressor`] is a codec with contexts that are used again, alone or in a client; [`Request::to_batch`] is the way back, and a
+//!   [`CompressionAnalyzer`] tells which codec suits one's own data.
 //! - [`ClientStatus`] and [`CompressionStats`] are snapshots for health pages; [`METRICS`] describes them.
 //!
 //! # Guarantees
@@ -127,7 +129,9 @@ mod status;
 mod tonic_channel;
 
 pub use client::Client;
-pub use compress::CompressionStats;
+pub use compress::{
+    CompressionAnalyzer, CompressionReport, CompressionRow, CompressionStats, Compressor, InflateError,
+};
 pub use config::{ClientConfig, Compression, Protocol};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
 
-use super::output::Output;
+use super::output::{BLOCK, Output};
 
 /// A deflate context that writes gzip members.
 pub(super) struct Gzip {
     context: Compress,
-    output: Output,
+    /// What is not in the output yet.
+    block: Vec<u8>,
 }
 
 /// 32 KiB, the window that every decoder has.
@@ -19,29 +20,33 @@ impl Gzip {
     pub(super) fn new(level: u32) -> Self {
         Self {
             context: Compress::new_gzip(flate2::Compression::new(level), WINDOW_BITS),
-            output: Output::new(),
+            block: Vec::with_capacity(BLOCK),
         }
     }
 
-    /// One gzip member of all pieces, or `None` if it would be larger than `limit`.
-    pub(super) fn compress(&mut self, pieces: &[Bytes], limit: usize) -> Option<(Vec<Bytes>, usize)> {
+    /// One gzip member of all pieces, or `None` if it would be larger than the output takes.
+    pub(super) fn compress(
+        &mut self,
+        pieces: &[Bytes],
+        mut output: Output<'_>,
+    ) -> Option<(Vec<Bytes>, usize)> {
         self.context.reset();
-        self.output.start(limit);
+        self.block.clear();
         for piece in pieces {
             let mut rest = &piece[..];
             while !rest.is_empty() {
                 let before = self.context.total_in();
-                self.context.compress_vec(rest, self.output.block(), FlushCompress::None).ok()?;
+                self.context.compress_vec(rest, &mut self.block, FlushCompress::None).ok()?;
                 // What was consumed is part of `rest`, so it fits a usize.
                 rest = &rest[(self.context.total_in() - before) as usize..];
-                self.output.written()?;
+                output.written(&mut self.block)?;
             }
         }
         loop {
-            let status = self.context.compress_vec(&[], self.output.block(), FlushCompress::Finish).ok()?;
-            self.output.written()?;
+            let status = self.context.compress_vec(&[], &mut self.block, FlushCompress::Finish).ok()?;
+            output.written(&mut self.block)?;
             if status == Status::StreamEnd {
-                return Some(self.output.finish());
+                return Some(output.finish(&mut self.block));
             }
         }
     }

@@ -65,7 +65,7 @@ const ALL: [Compression; 7] = [
 #[test]
 fn what_goes_in_comes_out() {
     for codec in ALL {
-        let compressors = Compressors::new(codec).expect("valid level");
+        let compressors = Compressor::new(codec).expect("valid level");
         // The same context again and again, so that one body's state would show in the next.
         for pieces in [
             vec![text(1)],
@@ -90,7 +90,7 @@ fn what_goes_in_comes_out() {
 #[test]
 fn what_does_not_get_smaller_goes_plain() {
     for codec in [Compression::Gzip(6), Compression::Zstd(3)] {
-        let compressors = Compressors::new(codec).expect("valid level");
+        let compressors = Compressor::new(codec).expect("valid level");
         for body in [noise(200_000), noise(1), vec![]] {
             let request = compressors.compress(Request::plain(&batch(std::slice::from_ref(&body))));
             assert_eq!(request.encoding(), Encoding::Identity);
@@ -106,7 +106,7 @@ fn what_does_not_get_smaller_goes_plain() {
 /// Guards the figures that the compression report is made of.
 #[test]
 fn ratio_savings_and_time_are_counted() {
-    let compressors = Compressors::new(Compression::Zstd(1)).expect("valid level");
+    let compressors = Compressor::new(Compression::Zstd(1)).expect("valid level");
     assert_eq!(compressors.stats().ratio(), 1.0);
     let batch = batch(&[vec![7; 1 << 20]]);
     let request = compressors.compress(Request::plain(&batch));
@@ -118,25 +118,25 @@ fn ratio_savings_and_time_are_counted() {
 /// Guards the reuse of contexts, and the bound on how many stay.
 #[test]
 fn contexts_are_reused_and_bounded() {
-    let compressors = Compressors::new(Compression::Gzip(1)).expect("valid level");
+    let compressors = Compressor::new(Compression::Gzip(1)).expect("valid level");
     let batch = batch(&[text(100_000)]);
     for _ in 0..3 {
         let _ = compressors.compress(Request::plain(&batch));
     }
-    assert_eq!(compressors.idle.lock().expect("not poisoned").len(), 1);
+    assert_eq!(compressors.idle.lock().expect("not poisoned").contexts.len(), 1);
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| compressors.compress(Request::plain(&batch)));
         }
     });
-    assert!(compressors.idle.lock().expect("not poisoned").len() <= MAX_IDLE);
+    assert!(compressors.idle.lock().expect("not poisoned").contexts.len() <= MAX_IDLE);
 }
 
 /// Guards the range of levels.
 #[test]
 fn levels_out_of_range_are_refused() {
     for codec in [Compression::Gzip(10), Compression::Zstd(20), Compression::Zstd(-8)] {
-        assert!(matches!(Compressors::new(codec), Err(ConfigError::Level { .. })), "{codec:?}");
+        assert!(matches!(Compressor::new(codec), Err(ConfigError::Level { .. })), "{codec:?}");
     }
 }
 
@@ -147,9 +147,57 @@ proptest! {
     #[test]
     fn any_pieces_survive(pieces in proptest::collection::vec(proptest::collection::vec(0u8..20, 0..5000), 0..20)) {
         for codec in [Compression::Gzip(1), Compression::Zstd(1)] {
-            let compressors = Compressors::new(codec).expect("valid level");
+            let compressors = Compressor::new(codec).expect("valid level");
             let request = compressors.compress(Request::plain(&batch(&pieces)));
             prop_assert_eq!(inflate(&request), pieces.concat());
         }
     }
+}
+
+/// Guards what is held compressed: the batch that comes back is the batch that went in.
+#[test]
+fn a_request_turns_back_into_its_batch() {
+    for codec in ALL {
+        let compressor = Compressor::new(codec).expect("valid level");
+        for pieces in [vec![], vec![text(10)], vec![noise(100), text(200_000), noise(70_000)]] {
+            let batch = batch(&pieces);
+            let request = compressor.compress(Request::plain(&batch));
+            let again = request.to_batch().expect("nothing is damaged");
+            assert_eq!(again.to_bytes(), batch.to_bytes(), "{codec:?}");
+            assert_eq!((again.signal(), again.items()), (batch.signal(), batch.items()));
+        }
+    }
+}
+
+/// Guards memory against lies: a body that inflates to more or to less than was said, or not at all.
+#[test]
+fn damaged_requests_are_told() {
+    for codec in [Compression::Gzip(1), Compression::Zstd(1)] {
+        let compressor = Compressor::new(codec).expect("valid level");
+        let [request, longer] =
+            [100_000, 200_000].map(|len| compressor.compress(Request::plain(&batch(&[text(len)]))));
+        let with = |pieces: Vec<Bytes>| request.clone().compressed(request.encoding(), pieces, 0);
+        let joined = request.pieces().concat();
+        let cut = Bytes::copy_from_slice(&joined[..joined.len() / 2]);
+        for damaged in [with(longer.pieces().to_vec()), with(vec![cut]), with(vec![text(500).into()])] {
+            assert!(matches!(damaged.to_batch(), Err(InflateError::Damaged(_))), "{codec:?}");
+        }
+    }
+}
+
+/// Guards a change of codec while others compress: nothing is made with a context of the codec before.
+#[test]
+fn the_codec_changes_while_it_is_used() {
+    let compressor = Compressor::new(Compression::None).expect("valid");
+    let batch = batch(&[text(50_000)]);
+    let encoding = || compressor.compress(Request::plain(&batch)).encoding();
+    assert_eq!(encoding(), Encoding::Identity);
+    compressor.set_codec(Compression::Gzip(1)).expect("valid");
+    assert_eq!(encoding(), Encoding::Gzip);
+    compressor.set_codec(Compression::Zstd(1)).expect("valid");
+    assert_eq!(encoding(), Encoding::Zstd);
+    assert!(compressor.set_codec(Compression::Gzip(99)).is_err());
+    assert_eq!((encoding(), compressor.codec()), (Encoding::Zstd, Compression::Zstd(1)));
+    let twice = compressor.compress(compressor.compress(Request::plain(&batch)));
+    assert_eq!(inflate(&twice), text(50_000), "what is compressed stays as it is");
 }
