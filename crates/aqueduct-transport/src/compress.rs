@@ -66,7 +66,7 @@ impl CompressionStats {
 /// use aqueduct_transport::{Compression, Compressor, Encoding, Request};
 /// use aqueduct_wire::{Chunk, Merged, Signal};
 ///
-/// let batch = Merged::from_chunk(Chunk::from_valid(Signal::Logs, 0, [b"\x0a\x00"; 500].concat().into()));
+/// let batch = Merged::from_chunk(Chunk::from_valid(Signal::Logs, 0, b"\x0a\x00".repeat(500).into()));
 /// let compressor = Compressor::new(Compression::Zstd(1))?;
 /// let request = compressor.compress(Request::plain(&batch));
 /// assert_eq!(request.encoding(), Encoding::Zstd);

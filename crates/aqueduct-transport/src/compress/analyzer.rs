@@ -20,7 +20,7 @@ use crate::request::Request;
 /// use aqueduct_transport::{Compression, CompressionAnalyzer};
 /// use aqueduct_wire::{Chunk, Merged, Signal};
 ///
-/// let batch = Merged::from_chunk(Chunk::from_valid(Signal::Logs, 0, [b"\x0a\x00"; 5_000].concat().into()));
+/// let batch = Merged::from_chunk(Chunk::from_valid(Signal::Logs, 0, b"\x0a\x00".repeat(5_000).into()));
 /// let mut analyzer = CompressionAnalyzer::new()?;
 /// analyzer.add(&batch);
 /// // At 10 Mbit/s any compression pays for such data.
