@@ -94,7 +94,7 @@ pub use desc::{Desc, Kind};
 pub use families::METRICS;
 pub use histogram::LatencyHistogram;
 pub use ledger::{Ledger, LedgerSnapshot};
-pub use probe::{ResourceProbe, Resources};
+pub use probe::{ResourceProbe, Resources, machine_memory_bytes};
 pub use prometheus::{Family, Number, PrometheusText};
 pub use reason::{DropReason, UnknownDropReason};
 pub use receipt::Receipt;

@@ -1,7 +1,7 @@
 //! How many bytes a lane may hold, and how fast it gets rid of them.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The shortest advice to a refused client: less would make it spin.
@@ -21,15 +21,19 @@ const MOST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A byte budget with a gauge of its drain rate.
 ///
-/// `held` is a plain counter: it orders nothing but itself, so every access is relaxed. An overshoot is impossible
-/// because a reservation that would pass the limit takes its own addition back before it reports the refusal; two
-/// refusals that overlap can refuse a third that would have fitted, never admit one that does not fit.
+/// `held` is a plain counter: it orders nothing but itself, so every access is relaxed.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    limit: u64,
+    /// May change at any time; what is held stays.
+    limit: AtomicU64,
     /// Bytes reserved now; written by every intake and by the lane.
     held: AtomicU64,
     drain: Mutex<Drain>,
+    /// Threads that wait for room. Who gives bytes back looks here after it has, who waits tries to reserve after it has entered itself: with a fence in between
+    /// on both sides, one of them sees the other.
+    waiting: AtomicUsize,
+    gate: Mutex<()>,
+    room: Condvar,
 }
 
 #[derive(Debug)]
@@ -46,8 +50,11 @@ struct Drain {
 impl Budget {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
-            limit,
+            limit: AtomicU64::new(limit),
             held: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            gate: Mutex::new(()),
+            room: Condvar::new(),
             drain: Mutex::new(Drain { since: None, last: None, gap: Duration::ZERO, bytes: 0, rate: 0.0 }),
         }
     }
@@ -57,17 +64,43 @@ impl Budget {
     /// A single chunk larger than the whole budget is admitted into an empty one: it could never be admitted
     /// otherwise, and its size is bounded by whoever received it.
     pub(crate) fn try_reserve(&self, bytes: u64) -> bool {
-        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
-        if before == 0 || before.saturating_add(bytes) <= self.limit {
-            return true;
-        }
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
-        false
+        let limit = self.limit();
+        let more = |held: u64| {
+            let after = held.saturating_add(bytes);
+            (held == 0 || after <= limit).then_some(after)
+        };
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// Gives bytes back that were not delivered (a refusal elsewhere, a drop).
     pub(crate) fn release(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            // With the lock, so that nobody is between trying and waiting.
+            drop(self.gate.lock());
+            self.room.notify_all();
+        }
+    }
+
+    /// As [`try_reserve`](Self::try_reserve), waiting for room until the deadline.
+    pub(crate) fn reserve_by(&self, bytes: u64, deadline: Instant) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let reserved = loop {
+            if self.try_reserve(bytes) {
+                break true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break false;
+            }
+            gate = self.room.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        drop(gate);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        reserved
     }
 
     /// Gives bytes back that left, and lets the drain rate know.
@@ -91,15 +124,30 @@ impl Budget {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+        // Who waits looks again.
+        self.release(0);
+    }
+
+    /// Takes bytes whatever the limit: what was compressed and is needed as it was.
+    pub(crate) fn charge(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn exceeds_percent(&self, percent: u8) -> bool {
+        self.held() > self.limit() / 100 * u64::from(percent)
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.held() >= self.limit / 100 * 95
+        self.held() >= self.limit() / 100 * 95
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
-        self.held() > self.limit / 2
+        self.held() > self.limit() / 2
     }
 
     /// Whether bytes have left a moment ago, so that room is worth waiting for. A destination that takes nothing is not waited for.
@@ -119,7 +167,7 @@ impl Budget {
         if rate <= 0.0 {
             return UNKNOWN_RETRY_AFTER;
         }
-        let wanted = bytes.max(self.limit / 10) as f64;
+        let wanted = bytes.max(self.limit() / 10) as f64;
         Duration::try_from_secs_f64(wanted / rate)
             .unwrap_or(MAX_RETRY_AFTER)
             .clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)

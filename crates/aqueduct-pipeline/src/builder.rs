@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aqueduct_exec::Spawner;
 use aqueduct_exec::fork::PerProcess;
+use aqueduct_exec::{Spawner, WorkerPool};
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::Signal;
 
@@ -88,6 +88,13 @@ impl Builder {
     /// If the workers' queue is full, or they have stopped, the pipeline's thread does it; in a forked child, where they do not exist, always.
     pub fn offload(mut self, workers: Spawner) -> Self {
         self.given.offload = Some(workers);
+        self
+    }
+
+    /// As [`offload`](Self::offload), with a pool that [`Pipeline::apply`] may resize.
+    pub fn worker_pool(mut self, pool: Arc<WorkerPool>) -> Self {
+        self.given.offload = Some(pool.spawner());
+        self.given.pool = Some(pool);
         self
     }
 

@@ -14,11 +14,14 @@ pub struct LaneConfig {
     pub queue_bytes: u64,
     /// Requests under way at most. Default 8. The rate is at most this times the batch size over the round trip.
     pub max_in_flight: usize,
+    /// Past so many percent of `queue_bytes`, batches that wait are compressed (Zstandard, level 1), and charged for what is left of them: in an outage
+    /// the same memory holds several times as much. 0 compresses whatever waits, 100 nothing. Needs the feature `zstd`. Default 25.
+    pub compress_held_above: u8,
 }
 
 impl Default for LaneConfig {
     fn default() -> Self {
-        Self { queue_bytes: 64 << 20, max_in_flight: 8 }
+        Self { queue_bytes: 64 << 20, max_in_flight: 8, compress_held_above: 25 }
     }
 }
 
@@ -36,6 +39,48 @@ impl LaneConfig {
         self.max_in_flight = requests;
         self
     }
+
+    /// Sets [`LaneConfig::compress_held_above`].
+    #[must_use]
+    pub fn with_compress_held_above(mut self, percent: u8) -> Self {
+        self.compress_held_above = percent;
+        self
+    }
+}
+
+/// What happens to a chunk for which a lane's byte budget has no room.
+///
+/// Whatever the policy, [`LaneStatus::refused_items`](crate::LaneStatus::refused_items) counts what was refused, and the ledger what was dropped (`dropped{budget}`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "overflow_policy")]
+pub enum Overflow {
+    /// It is refused, and stays with whoever offered it.
+    #[default]
+    DropNewest,
+    /// The oldest batches that wait are dropped to make room, those of [`Priority::Normal`] first. What is under way is not touched, so a chunk may be
+    /// refused all the same.
+    DropOldest,
+    /// A chunk of [`Priority::High`] is let in at the expense of the oldest batches of [`Priority::Normal`] that wait; otherwise as
+    /// [`DropNewest`](Self::DropNewest). For errors, which are worth more than the rest.
+    KeepErrors,
+    /// The thread that offers waits for room, at most so long; then the chunk is refused. Never on the pipeline's own thread, which would wait for itself.
+    Block(Duration),
+}
+
+/// What is dropped later when there is no room for all; see [`Overflow`]. Batches are of one priority; the lower one is dropped first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// Most of the data.
+    #[default]
+    Normal,
+    /// What is to be kept when there is no room for the rest: errors, say.
+    High,
+}
+
+impl Priority {
+    pub(crate) const ALL: [Priority; 2] = [Priority::Normal, Priority::High];
 }
 
 /// Settings of a pipeline as a whole.
@@ -46,6 +91,8 @@ pub struct PipelineConfig {
     pub batch: BatchConfig,
     /// Open batches that are filled side by side; one per thread that offers avoids contention. Default 1.
     pub shards: usize,
+    /// What happens to a chunk for which a lane has no room. Default [`Overflow::DropNewest`]: it is refused.
+    pub overflow: Overflow,
     /// How long dropping a pipeline that was not shut down may take to deliver what it holds. Default 5 s.
     pub drop_deadline: Duration,
     /// Bytes of memory that the pipeline's own pool of slabs may own; of no effect with [`Builder::slabs`](crate::Builder::slabs). Default 16 MiB; 0 keeps
@@ -58,6 +105,7 @@ impl Default for PipelineConfig {
         Self {
             batch: BatchConfig::default(),
             shards: 1,
+            overflow: Overflow::DropNewest,
             drop_deadline: Duration::from_secs(5),
             slab_pool_bytes: 16 << 20,
         }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aqueduct_exec::fork::PerProcess;
-use aqueduct_transport::{Backoff, PauseClock, RetryPolicy, Turn};
+use aqueduct_transport::{
+    Backoff, Compression, Compressor, Encoding, PauseClock, Request, RetryPolicy, Turn,
+};
+use aqueduct_wire::Merged;
 use tokio::sync::watch;
 
 use crate::Exporter;
@@ -29,6 +32,8 @@ pub(crate) struct Here {
     pacing: Mutex<Pacing>,
     /// Shared by all lanes: a server's limit is one for all signals.
     sizes: Mutex<Sizes>,
+    /// Compresses what waits; `None` in a build that cannot.
+    squeezer: Option<Compressor>,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
 }
@@ -36,6 +41,29 @@ pub(crate) struct Here {
 /// The exporter cannot be made anew in a forked process.
 #[derive(Debug)]
 pub(crate) struct NotHere;
+
+/// Whether requests are sent to a destination, in the words of circuit breakers. It opens at the first failure that another request would share, for as
+/// long as the back-off says or the destination asked for; then one request probes. What waits meanwhile is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Breaker {
+    /// They are sent.
+    Closed,
+    /// Nothing is sent for so long.
+    Open(Duration),
+    /// One request probes, or is about to, and the others wait for its answer.
+    HalfOpen,
+}
+
+impl fmt::Display for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("sending"),
+            Self::Open(left) => write!(f, "paused for {:.1} s", left.as_secs_f64()),
+            Self::HalfOpen => f.write_str("probing"),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Pacing {
@@ -86,6 +114,7 @@ impl Here {
                 pause: None,
             }),
             sizes: Mutex::default(),
+            squeezer: Compressor::new(Compression::Zstd(1)).ok(),
             retry,
             changed: watch::Sender::new(0),
         }
@@ -97,6 +126,23 @@ impl Here {
 
     pub(crate) fn exporter(&self) -> &dyn Exporter {
         &*self.exporter
+    }
+
+    /// Whether what waits can be compressed.
+    pub(crate) fn can_squeeze(&self) -> bool {
+        self.squeezer.is_some()
+    }
+
+    /// The batch compressed: as it will be sent, if it is sent so.
+    pub(crate) fn squeeze(&self, batch: &Merged) -> Request {
+        if self.exporter.speaks(Encoding::Zstd) {
+            return self.exporter.prepare(batch);
+        }
+        let plain = Request::plain(batch);
+        match &self.squeezer {
+            Some(squeezer) => squeezer.compress(plain),
+            None => plain,
+        }
     }
 
     /// Whether a batch that failed after so many attempts, at this age, may be tried again.
@@ -170,6 +216,16 @@ impl Here {
     /// How long the destination is paused from `now`; `None` when it is not.
     pub(crate) fn paused(&self, now: Instant) -> Option<Duration> {
         self.pacing().pause.map(|pause| pause.until.saturating_duration_since(now))
+    }
+
+    /// Whether requests are sent at `now`.
+    pub(crate) fn breaker(&self, now: Instant) -> Breaker {
+        let pacing = self.pacing();
+        match (pacing.clock.is_open(), &pacing.pause) {
+            (false, Some(pause)) if pause.until > now => Breaker::Open(pause.until - now),
+            (false, _) => Breaker::HalfOpen,
+            (true, _) => Breaker::Closed,
+        }
     }
 
     fn wake_lanes(&self) {

@@ -11,20 +11,18 @@
 //! if the destination has refused such a size before, and otherwise when it refuses this one.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use aqueduct_exec::{JobError, JobHandle};
 use aqueduct_metrics::{DropReason, Receipt};
-use aqueduct_transport::{Failure, FailureKind, Outcome, Request, Turn};
+use aqueduct_transport::{Encoding, Failure, FailureKind, Outcome, Request, Turn};
 use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::attempt::{Landing, aside, attempt, prepare};
 use crate::halve::{Made, Rest, half_of, only_item};
-use crate::lane::{Content, Counts, Held, Lane, Phase};
+use crate::held::{Content, Held, Ready};
+use crate::lane::{Counts, Lane, Phase};
 use crate::notice::{Notice, NoticeHandler};
 
 /// When to ask a pause clock again whose answer is not understood.
@@ -53,12 +51,6 @@ enum Next {
     Send,
 }
 
-/// What a task brings.
-enum Landing {
-    Prepared(Arc<Request>),
-    Answered(Arc<Request>, Outcome),
-}
-
 /// Runs a lane until it is told to end, and again whenever it panics: what it held is in the lane. Spawned once per lane, on the worker.
 pub(crate) async fn supervise(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
     let mut task = JoinSet::new();
@@ -71,12 +63,19 @@ pub(crate) async fn supervise(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
 
 /// Runs a lane until it is told to end.
 async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
-    let mut dispatch =
-        Dispatch { lane, notices, attempts: JoinSet::new(), flights: HashMap::new(), untold: Vec::new() };
+    let mut dispatch = Dispatch {
+        lane,
+        notices,
+        attempts: JoinSet::new(),
+        squeezes: JoinSet::new(),
+        flights: HashMap::new(),
+        untold: Vec::new(),
+    };
     let mut changes = dispatch.lane.destination.changes();
     loop {
         changes.mark_unchanged();
         dispatch.tell();
+        dispatch.squeeze();
         let pause = dispatch.start_attempts();
         match dispatch.phase_or_end() {
             Phase::Ended => return,
@@ -87,6 +86,12 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         tokio::select! {
             Some(landed) = dispatch.attempts.join_next_with_id(), if !dispatch.attempts.is_empty() => {
                 dispatch.land(landed);
+            }
+            Some(squeezed) = dispatch.squeezes.join_next(), if !dispatch.squeezes.is_empty() => {
+                // A codec that panics leaves the batch as it is.
+                if let Ok((id, frame)) = squeezed {
+                    dispatch.lane.squeezed(id, frame);
+                }
             }
             () = dispatch.lane.wake.notified() => {}
             // The sender lives in the destination, which the lane keeps alive, so this never fails.
@@ -106,6 +111,8 @@ struct Dispatch {
     lane: Arc<Lane>,
     notices: Option<NoticeHandler>,
     attempts: JoinSet<Landing>,
+    /// Batches that are being compressed while they wait.
+    squeezes: JoinSet<(u64, Request)>,
     flights: HashMap<Id, Flight>,
     /// Told when no batch is in hand: the handler is somebody else's code, and may panic.
     untold: Vec<Notice>,
@@ -124,7 +131,7 @@ impl Dispatch {
     /// Starts as many attempts as the limit and the pause clock allow. When the clock holds waiting batches back,
     /// returns when to ask it again.
     fn start_attempts(&mut self) -> Option<Instant> {
-        while self.attempts.len() < self.lane.max_in_flight {
+        while self.attempts.len() < self.lane.max_in_flight() {
             let now = Instant::now();
             match self.next()? {
                 Next::Halve => {
@@ -165,11 +172,11 @@ impl Dispatch {
 
     /// Whether the batch is to be prepared on a worker thread: one that is large and was not.
     fn prepares_aside(&self, content: &Content) -> bool {
-        let large = match content {
-            Content::Merged(merged) | Content::Whole(merged) => merged.len() >= OFFLOAD_BYTES,
-            Content::Prepared(..) | Content::Rest(_) => false,
+        let unprepared = match content.ready(|encoding| self.speaks(encoding)) {
+            Some(Ready::Batch(_) | Ready::Frame(_)) => true,
+            Some(Ready::Request(_)) | None => false,
         };
-        large && self.lane.offload.is_some()
+        unprepared && content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some()
     }
 
     /// Makes a part of the batch that is next, which is then next.
@@ -182,16 +189,15 @@ impl Dispatch {
             held
         };
         let Some(mut held) = taken else { return };
-        held.content = match held.content {
-            Content::Merged(merged) => match Rest::of(&merged, usize::MAX) {
+        if let Some(merged) = self.loosened(&mut held) {
+            held.content = match Rest::of(&merged, usize::MAX) {
                 Ok(rest) => {
                     Counts::add(&self.lane.counts.splits, 1);
                     Content::Rest(Box::new(rest))
                 }
                 Err(_) => Content::Whole(merged),
-            },
-            content => content,
-        };
+            };
+        }
         let Content::Rest(rest) = &mut held.content else {
             return self.put_first(held);
         };
@@ -213,6 +219,8 @@ impl Dispatch {
             sealed: held.sealed,
             attempts: 0,
             part: held.part,
+            squeezed: false,
+            priority: held.priority,
             content: Content::Merged(merged),
         };
         held.charged -= part.charged;
@@ -222,6 +230,53 @@ impl Dispatch {
             // It was the last one.
             self.put_first(Held { charged: part.charged + held.charged, ..part });
         }
+    }
+
+    /// Compresses what waits, a batch or two at a time.
+    fn squeeze(&mut self) {
+        let at_once = if self.lane.offload.is_some() { 2 } else { 1 };
+        while self.squeezes.len() < at_once && self.lane.squeezes() && self.lane.destination.can_squeeze() {
+            let paused = self.lane.destination.paused(Instant::now()).is_some();
+            // What is about to be sent is prepared for that.
+            let skip = if paused { 0 } else { self.lane.max_in_flight() };
+            let Some((id, batch)) = self.lane.next_to_squeeze(skip) else { return };
+            let lane = Arc::clone(&self.lane);
+            self.squeezes.spawn(async move {
+                let there = Arc::clone(&lane);
+                let work = move || there.destination.squeeze(&batch);
+                (id, aside(lane.offload.as_ref(), work).await)
+            });
+        }
+    }
+
+    /// Whether what was compressed to be kept may be sent as it is.
+    fn speaks(&self, encoding: Encoding) -> bool {
+        self.lane.destination.exporter().speaks(encoding)
+    }
+
+    /// Notes what was made of a batch to be sent.
+    fn prepared(&self, held: Held, request: Arc<Request>) -> Held {
+        let squeezed = held.content.held_bytes().is_some();
+        let mut held = Held { content: held.content.prepared(request), ..held };
+        if squeezed && held.content.held_bytes().is_none() {
+            self.charge_whole(&mut held);
+        }
+        held
+    }
+
+    /// Of a batch that may have been kept compressed, what it was made of, which is charged from now on.
+    fn loosened(&self, held: &mut Held) -> Option<Merged> {
+        let batch = held.content.batch();
+        if batch.is_some() && held.content.held_bytes().is_some() {
+            self.charge_whole(held);
+        }
+        batch
+    }
+
+    fn charge_whole(&self, held: &mut Held) {
+        let more = (held.content.len() as u64).saturating_sub(held.charged);
+        self.lane.budget.charge(more);
+        held.charged += more;
     }
 
     /// Drops the next items of a batch of which parts are being made.
@@ -263,29 +318,29 @@ impl Dispatch {
 
     fn prepare(&mut self, now: Instant) {
         let lane = &self.lane;
-        let (batch, merged) = {
+        let (batch, ready) = {
             let mut state = lane.state();
             let Some(held) = state.take_next() else { return };
-            let Some((_, merged)) = held.content.ready() else {
+            let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
                 // Nobody else takes from the front, so it is the batch that was looked at.
                 state.queue.push_front(held);
                 return;
             };
-            let begun = (held.id, merged);
+            let begun = (held.id, ready);
             state.in_flight.insert(held.id, held);
             lane.note_backlog(&state);
             begun
         };
-        let task = self.attempts.spawn(prepare(Arc::clone(lane), merged));
+        let task = self.attempts.spawn(prepare(Arc::clone(lane), ready));
         self.flights.insert(task.id(), Flight { batch, started: now, probe: false, preparing: true });
     }
 
     fn start(&mut self, now: Instant, probe: bool) {
         let lane = &self.lane;
-        let (batch, (request, merged), again) = {
+        let (batch, ready, again) = {
             let mut state = lane.state();
             let Some(mut held) = state.take_next() else { return };
-            let Some(ready) = held.content.ready() else {
+            let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
                 // As above.
                 state.queue.push_front(held);
                 return;
@@ -300,7 +355,7 @@ impl Dispatch {
         if again {
             Counts::add(&lane.counts.retries, 1);
         }
-        let attempt = attempt(Arc::clone(lane), request, merged);
+        let attempt = attempt(Arc::clone(lane), ready);
         let task = self.attempts.spawn(attempt);
         self.flights.insert(task.id(), Flight { batch, started: now, probe, preparing: false });
     }
@@ -321,12 +376,12 @@ impl Dispatch {
         let Some(mut held) = taken else { return };
         match landing {
             Some(Landing::Prepared(request)) => {
-                held.content = held.content.prepared(request);
+                held = self.prepared(held, request);
                 // It was the next before.
                 self.put_first(held);
             }
             Some(Landing::Answered(request, outcome)) => {
-                held.content = held.content.prepared(request);
+                held = self.prepared(held, request);
                 self.settle(held, outcome, flight, now);
             }
             None => {
@@ -342,7 +397,7 @@ impl Dispatch {
 
     fn settle(&mut self, held: Held, outcome: Outcome, flight: Flight, now: Instant) {
         let destination = Arc::clone(&self.lane.destination);
-        let len = held.content.merged().map_or(0, Merged::len);
+        let len = held.content.len();
         match outcome {
             Outcome::Delivered => {
                 destination.answered(flight.started, flight.probe, now);
@@ -382,12 +437,12 @@ impl Dispatch {
     }
 
     /// Makes parts of a batch that the destination does not take, or drops it if there is nothing to divide.
-    fn too_large(&mut self, held: Held, cause: &str, now: Instant) {
-        let made = match held.content.merged() {
+    fn too_large(&mut self, mut held: Held, cause: &str, now: Instant) {
+        let made = match self.loosened(&mut held) {
             Some(merged) if held.receipt.items() > 1 => {
-                Rest::of(merged, half_of(merged.len())).ok().map(|rest| Content::Rest(Box::new(rest)))
+                Rest::of(&merged, half_of(merged.len())).ok().map(|rest| Content::Rest(Box::new(rest)))
             }
-            Some(merged) => only_item(merged).map(Content::Merged),
+            Some(merged) => only_item(&merged).map(Content::Merged),
             None => None,
         };
         match made {
@@ -397,7 +452,7 @@ impl Dispatch {
             }
             None => {
                 self.lane.destination.sizes().alone_refused();
-                self.note_alone(&held, held.content.merged().map_or(0, Merged::len), true);
+                self.note_alone(&held, held.content.len(), true);
                 self.drop_batch(held, DropReason::TooLarge, cause, now);
             }
         }
@@ -417,13 +472,15 @@ impl Dispatch {
 
     fn retry(
         &mut self,
-        held: Held,
+        mut held: Held,
         after: Option<Duration>,
         (kind, cause): (&str, String),
         flight: Flight,
         now: Instant,
     ) {
         let lane = Arc::clone(&self.lane);
+        held.content = held.content.kept();
+        lane.recharge(&mut held);
         // A server that rotates its connections refuses requests unread: no sign of trouble the first time.
         let rotated = kind == FailureKind::Refused.as_str() && held.attempts == 1 && after.is_none();
         if rotated && !flight.probe {
@@ -479,6 +536,7 @@ impl Dispatch {
     }
 
     fn tell(&mut self) {
+        self.untold.append(&mut self.lane.state().untold);
         let Some(handler) = &self.notices else { return self.untold.clear() };
         while !self.untold.is_empty() {
             let notice = self.untold.remove(0);
@@ -528,49 +586,4 @@ impl Dispatch {
 
 fn cause_of(failure: &Failure) -> (&'static str, String) {
     (failure.kind.as_str(), failure.to_string())
-}
-
-/// One attempt; the first one of a small batch prepares it.
-async fn attempt(lane: Arc<Lane>, request: Option<Arc<Request>>, merged: Merged) -> Landing {
-    let exporter = lane.destination.exporter();
-    let request = request.unwrap_or_else(|| Arc::new(exporter.prepare(&merged)));
-    Counts::add(&lane.counts.sent_bytes, request.len() as u64);
-    let outcome = exporter.send(&request).await;
-    Landing::Answered(request, outcome)
-}
-
-/// Prepares a batch on a worker thread: compressing it here would hold up every other lane of this thread.
-async fn prepare(lane: Arc<Lane>, merged: Merged) -> Landing {
-    let here = |merged: &Merged| Arc::new(lane.destination.exporter().prepare(merged));
-    let Some(workers) = &lane.offload else { return Landing::Prepared(here(&merged)) };
-    let (there, bytes) = (Arc::clone(&lane), merged.clone());
-    let job = workers.spawn(move || Arc::new(there.destination.exporter().prepare(&bytes)));
-    Landing::Prepared(match job {
-        Ok(job) => match Preparing(job).await {
-            Ok(request) => request,
-            // As if it had been called here: the attempt is lost, and counted, and not the batch.
-            Err(JobError::Panicked(message)) => std::panic::resume_unwind(Box::new(message)),
-            // They stopped before they came to it.
-            Err(_) => here(&merged),
-        },
-        // They have too much to do, or have stopped: then it is done here.
-        Err(refused) => refused.into_inner()(),
-    })
-}
-
-/// A job whose result nobody wants any more when this is dropped: if it has not begun it never will.
-struct Preparing(JobHandle<Arc<Request>>);
-
-impl Future for Preparing {
-    type Output = Result<Arc<Request>, JobError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-impl Drop for Preparing {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use aqueduct_transport::{Client, Outcome, Request};
+use aqueduct_transport::{Client, Compression, Encoding, Outcome, Request};
 use aqueduct_wire::Merged;
 
 /// A boxed future of one attempt; one allocation per batch, not per item.
@@ -27,6 +27,27 @@ pub trait Exporter: Send + Sync + 'static {
     /// The future is dropped when the pipeline's shutdown deadline passes.
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a>;
 
+    /// Whether a protobuf request in this encoding may be sent as it is. If so, batches that the pipeline keeps compressed are sent without being inflated
+    /// and prepared first. By default nothing but what [`prepare`](Self::prepare) made is sent.
+    fn speaks(&self, encoding: Encoding) -> bool {
+        let _ = encoding;
+        false
+    }
+
+    /// How [`prepare`](Self::prepare) compresses, if it does.
+    fn compression(&self) -> Option<Compression> {
+        None
+    }
+
+    /// Compresses otherwise from now on; see [`Pipeline::apply`](crate::Pipeline::apply).
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words. By default there is nothing to change.
+    fn set_compression(&self, compression: Compression) -> Result<(), String> {
+        Err(format!("this exporter's compression cannot be changed to {compression}"))
+    }
+
     /// The same exporter for a process that was forked from this one's, where its connections and threads do not exist. Called there, with locks
     /// that may be held for ever: it may look at settings only. `None`, the default, if there is none: the pipeline then refuses
     /// ([`Refused::Forked`](crate::Refused::Forked)) in the child.
@@ -44,6 +65,18 @@ impl Exporter for Client {
         Box::pin(Client::send(self, request))
     }
 
+    fn speaks(&self, encoding: Encoding) -> bool {
+        Client::speaks(self, encoding)
+    }
+
+    fn compression(&self) -> Option<Compression> {
+        Some(self.codec())
+    }
+
+    fn set_compression(&self, compression: Compression) -> Result<(), String> {
+        self.set_codec(compression).map_err(|error| error.to_string())
+    }
+
     fn rebuild(&self) -> Option<Box<dyn Exporter>> {
         // An error would be one of files that have changed since.
         self.fresh().ok().map(|client| Box::new(client) as Box<dyn Exporter>)
@@ -58,6 +91,18 @@ impl<E: Exporter> Exporter for Arc<E> {
 
     fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
         E::send(self, request)
+    }
+
+    fn speaks(&self, encoding: Encoding) -> bool {
+        E::speaks(self, encoding)
+    }
+
+    fn compression(&self) -> Option<Compression> {
+        E::compression(self)
+    }
+
+    fn set_compression(&self, compression: Compression) -> Result<(), String> {
+        E::set_compression(self, compression)
     }
 
     fn rebuild(&self) -> Option<Box<dyn Exporter>> {

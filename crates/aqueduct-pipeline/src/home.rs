@@ -9,8 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use aqueduct_exec::Spawner;
 use aqueduct_exec::fork::PerProcess;
+use aqueduct_exec::{Spawner, WorkerPool};
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::Signal;
 use tokio::task::AbortHandle;
@@ -51,6 +51,8 @@ pub(crate) struct Recipe {
 pub(crate) struct Given {
     pub(crate) slabs: Option<BufferPool>,
     pub(crate) offload: Option<Spawner>,
+    /// The pool that `offload` is of, to be resized.
+    pub(crate) pool: Option<Arc<WorkerPool>>,
 }
 
 /// A pipeline at work.

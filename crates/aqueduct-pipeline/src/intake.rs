@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aqueduct_batch::{Batcher, Sealed, Weight};
+use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::acknowledge::{Delivery, Fanout};
 use crate::budget::LONGEST_HOLD;
-use crate::config::PipelineConfig;
+use crate::config::{Overflow, PipelineConfig, Priority};
 use crate::home::{Absent, Home};
 use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
@@ -82,7 +82,10 @@ impl Clone for Intake {
 pub(crate) struct Shared {
     signal: Signal,
     pub(crate) lanes: Vec<Arc<Lane>>,
+    /// As many as there are to be for each priority, the priorities one after the other.
     shards: Vec<Mutex<Shard>>,
+    shards_each: usize,
+    overflow: Overflow,
     /// Set by the first chunk that enters an empty shard, cleared by the sealer before it looks for deadlines. While
     /// it is set no further wake is needed, so a busy pipeline wakes its sealer once per batch delay and not once
     /// per batch.
@@ -111,10 +114,13 @@ impl Shared {
             let make: MakeBatch = Box::new(move || OpenBatch::new(slabs.clone()));
             Mutex::new(Shard { batcher: Batcher::with_maker(config.batch.clone(), make), closed: false })
         };
+        let shards_each = config.shards.max(1);
         Self {
             signal,
             lanes,
-            shards: (0..config.shards.max(1)).map(|_| shard()).collect(),
+            shards: (0..shards_each * Priority::ALL.len()).map(|_| shard()).collect(),
+            shards_each,
+            overflow: config.overflow,
             armed: AtomicBool::new(false),
             wake_sealer: Notify::new(),
         }
@@ -131,20 +137,25 @@ impl Shared {
 
     /// Seals every open batch; with `close`, no chunk is taken afterwards.
     pub(crate) fn seal_all(&self, close: bool) {
-        for shard in &self.shards {
+        for (index, shard) in self.shards.iter().enumerate() {
             let mut shard = Self::lock(shard);
             shard.closed |= close;
             let sealed = shard.batcher.flush();
-            self.hand_over(sealed, Instant::now());
+            self.hand_over(sealed, self.priority(index), Instant::now());
         }
     }
 
     /// Gives sealed batches to the lanes. Called under the lock of the shard they come from: whoever takes that lock
     /// next finds them in the lanes, so a flush cannot miss a batch on its way.
-    fn hand_over(&self, sealed: impl IntoIterator<Item = Sealed<OpenBatch>>, now: Instant) {
+    fn hand_over(
+        &self,
+        sealed: impl IntoIterator<Item = Sealed<OpenBatch>>,
+        priority: Priority,
+        now: Instant,
+    ) {
         for batch in sealed.into_iter().filter_map(|sealed| sealed.batch.close()) {
             for (lane, receipt) in self.lanes.iter().zip(batch.receipts) {
-                lane.push(batch.merged.clone(), receipt, batch.charged, now);
+                lane.push(batch.merged.clone(), receipt, batch.charged, priority, now);
             }
         }
     }
@@ -168,12 +179,16 @@ impl Shared {
         loop {
             self.wake_sealer.notified().await;
             while let Some(deadline) = self.next_deadline() {
-                tokio::time::sleep_until(tokio::time::Instant::from_std(deadline)).await;
+                // Woken before that if the bounds of batches have changed.
+                tokio::select! {
+                    () = tokio::time::sleep_until(deadline.into()) => {}
+                    () = self.wake_sealer.notified() => {}
+                }
                 let now = Instant::now();
-                for shard in &self.shards {
+                for (index, shard) in self.shards.iter().enumerate() {
                     let mut shard = Self::lock(shard);
                     let sealed = shard.batcher.poll(now);
-                    self.hand_over(sealed, now);
+                    self.hand_over(sealed, self.priority(index), now);
                 }
             }
         }
@@ -202,15 +217,66 @@ impl Shared {
         }
     }
 
+    /// The bounds of batches at work: the same in every shard.
+    pub(crate) fn batch_config(&self) -> BatchConfig {
+        self.shards.first().map(|shard| Self::lock(shard).batcher.config().clone()).unwrap_or_default()
+    }
+
+    /// Changes the bounds, for the open batches as well.
+    pub(crate) fn reconfigure(&self, config: &BatchConfig) {
+        for shard in &self.shards {
+            Self::lock(shard).batcher.reconfigure(config.clone());
+        }
+        // Deadlines may have come nearer.
+        self.wake_sealer.notify_one();
+    }
+
+    /// The priority of what a shard gathers.
+    fn priority(&self, shard: usize) -> Priority {
+        // There are as many for each.
+        Priority::ALL.get(shard / self.shards_each).copied().unwrap_or_default()
+    }
+
     /// Reserves in every lane or in none.
-    fn reserve(&self, bytes: u64) -> Result<(), Refused> {
+    fn reserve(
+        &self,
+        bytes: u64,
+        items: u64,
+        priority: Priority,
+        on_worker: impl Fn() -> bool,
+    ) -> Result<(), Refused> {
         for (index, lane) in self.lanes.iter().enumerate() {
-            if !lane.budget.try_reserve(bytes) {
+            if !lane.budget.try_reserve(bytes) && !self.make_room(lane, bytes, priority, &on_worker) {
                 self.release(&self.lanes[..index], bytes);
+                Counts::add(&lane.counts.refused, items);
                 return Err(Refused::Full { retry_after: lane.budget.retry_after(bytes) });
             }
         }
         Ok(())
+    }
+
+    /// Does what the policy says about a full lane, and reserves. Whether it did.
+    #[cold]
+    fn make_room(&self, lane: &Lane, bytes: u64, priority: Priority, on_worker: &impl Fn() -> bool) -> bool {
+        let now = Instant::now();
+        let evicts = match (self.overflow, priority) {
+            (Overflow::Block(longest), _) if !on_worker() => {
+                let deadline = now.checked_add(longest).unwrap_or(now);
+                return lane.budget.reserve_by(bytes, deadline);
+            }
+            (Overflow::DropOldest, priority) => Some(priority),
+            (Overflow::KeepErrors, Priority::High) => Some(Priority::Normal),
+            (Overflow::DropNewest | Overflow::Block(_) | Overflow::KeepErrors, _) => None,
+        };
+        // Others may take what was freed, so it is tried again as long as there is something to free.
+        evicts.is_some_and(|most| {
+            while lane.evict(bytes, most, now) {
+                if lane.budget.try_reserve(bytes) {
+                    return true;
+                }
+            }
+            lane.budget.try_reserve(bytes)
+        })
     }
 
     fn release(&self, lanes: &[Arc<Lane>], bytes: u64) {
@@ -242,9 +308,18 @@ impl Intake {
     ///
     /// # Overload
     ///
-    /// Never blocks for room: when any lane's byte budget is full the chunk is refused for all of them.
+    /// When any lane's byte budget is full the chunk is refused for all of them, at once, unless the pipeline was built with another policy ([`Overflow`]).
     pub fn offer(&self, chunk: Chunk) -> Result<(), Refused> {
-        self.put(chunk, None)
+        self.put(chunk, Priority::Normal, None)
+    }
+
+    /// As [`offer`](Self::offer), for a chunk that is kept when there is no room for others; see [`Overflow`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; nothing of the chunk was kept.
+    pub fn offer_prioritized(&self, chunk: Chunk, priority: Priority) -> Result<(), Refused> {
+        self.put(chunk, priority, None)
     }
 
     /// Offers a chunk and follows it: the returned future tells how its items settled at every destination (the worst
@@ -259,7 +334,7 @@ impl Intake {
     /// Dropping the future changes nothing for the items.
     pub fn offer_acknowledged(&self, chunk: Chunk) -> Result<Delivery, Refused> {
         let (fanout, delivery) = Fanout::new(self.home.recipe.lanes.len());
-        self.put(chunk, Some(fanout))?;
+        self.put(chunk, Priority::Normal, Some(fanout))?;
         Ok(delivery)
     }
 
@@ -283,7 +358,7 @@ impl Intake {
         })
     }
 
-    fn put(&self, chunk: Chunk, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {
+    fn put(&self, chunk: Chunk, priority: Priority, fanout: Option<Arc<Fanout>>) -> Result<(), Refused> {
         let shared = &*self.home.core().map_err(Refused::of)?.shared;
         if chunk.signal() != shared.signal {
             return Err(Refused::WrongSignal);
@@ -296,10 +371,12 @@ impl Intake {
             }
             return Ok(());
         }
-        shared.reserve(weight.bytes)?;
+        let on_worker = || self.home.recipe.worker.is_current();
+        shared.reserve(weight.bytes, weight.items, priority, on_worker)?;
         let now = Instant::now();
         let opened = {
-            let mut shard = Shared::lock(&shared.shards[self.shard]);
+            let index = self.shard + shared.shards_each * priority as usize;
+            let mut shard = Shared::lock(&shared.shards[index]);
             if shard.closed {
                 drop(shard);
                 shared.release(&shared.lanes, weight.bytes);
@@ -308,7 +385,7 @@ impl Intake {
             // Accepted only past the last refusal, and under the lock, so that a snapshot that takes it agrees.
             let receipts = shared.receipts(weight.items, fanout);
             let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
-            shared.hand_over(sealed, now);
+            shared.hand_over(sealed, priority, now);
             !shard.batcher.is_empty()
         };
         if opened {

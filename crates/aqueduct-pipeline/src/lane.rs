@@ -8,21 +8,24 @@
 //! of the charge; the rest, with the rest of both, waits in `queue`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aqueduct_exec::Spawner;
-use aqueduct_metrics::{Ledger, Receipt};
-use aqueduct_transport::Request;
+use aqueduct_metrics::{DropReason, Ledger, Receipt};
+use aqueduct_transport::{Encoding, Request};
 use aqueduct_wire::{Merged, Signal};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::config::LaneConfig;
+use crate::config::{LaneConfig, Priority};
 use crate::destination::Here;
-use crate::halve::Rest;
-use crate::notice::Notices;
+use crate::held::{Content, Held};
+use crate::notice::{Notice, Notices};
+
+/// What is smaller than this is left as it is: less than a page is won.
+const WORTH_SQUEEZING: usize = 8 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -32,7 +35,10 @@ pub(crate) struct Lane {
     /// Items that the process before this one held for the lane when this one was forked. No item of this ledger.
     pub(crate) inherited: u64,
     pub(crate) budget: Budget,
-    pub(crate) max_in_flight: usize,
+    /// Requests under way at most; may change at any time.
+    max_in_flight: AtomicUsize,
+    /// Past so many percent of the budget what waits is compressed.
+    compress_held_above: u8,
     /// Worker threads for what would hold up the lane's own.
     pub(crate) offload: Option<Spawner>,
     pub(crate) counts: Counts,
@@ -64,6 +70,8 @@ pub(crate) struct Counts {
     pub(crate) splits: AtomicU64,
     /// Tasks of the worker that were begun again after a panic.
     pub(crate) restarts: AtomicU64,
+    /// Items of chunks for which there was no room.
+    pub(crate) refused: AtomicU64,
 }
 
 impl Counts {
@@ -94,79 +102,11 @@ pub(crate) struct State {
     pub(crate) settling: Option<(u64, u64)>,
     pub(crate) phase: Phase,
     pub(crate) notices: Notices,
+    /// Notices that came up on other threads, for the lane's own to tell.
+    pub(crate) untold: Vec<Notice>,
     next_id: u64,
     pub(crate) last_success: Option<Instant>,
     pub(crate) last_failure: Option<(Instant, String)>,
-}
-
-/// A batch with its receipt.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) id: u64,
-    /// The id of the batch as it was sealed: of which this is a part, or its own.
-    pub(crate) batch: u64,
-    pub(crate) content: Content,
-    pub(crate) receipt: Receipt,
-    pub(crate) charged: u64,
-    pub(crate) sealed: Instant,
-    pub(crate) attempts: u32,
-    /// Whether it was made of one that the destination has refused.
-    pub(crate) part: bool,
-}
-
-impl Held {
-    /// Whether it is to be made smaller before it is sent.
-    pub(crate) fn exceeds(&self, limit: usize) -> bool {
-        match &self.content {
-            Content::Rest(_) => true,
-            Content::Merged(merged) => merged.len() > limit && self.receipt.items() > 1,
-            // It is as it was, which may be good enough; that it will be sent is certain.
-            Content::Prepared(..) | Content::Whole(_) => false,
-        }
-    }
-}
-
-/// The bytes of a batch. What was merged is kept next to what is sent, in case it has to be made smaller: it is charged to the budget
-/// until it has settled.
-#[derive(Debug)]
-pub(crate) enum Content {
-    /// As merged.
-    Merged(Merged),
-    /// As merged, and cannot be made smaller.
-    Whole(Merged),
-    /// As sent, and as merged.
-    Prepared(Arc<Request>, Merged),
-    /// Of which parts are being made.
-    Rest(Box<Rest>),
-}
-
-impl Content {
-    /// What is to be sent, if it is not the rest of something.
-    pub(crate) fn ready(&self) -> Option<(Option<Arc<Request>>, Merged)> {
-        match self {
-            Content::Merged(merged) | Content::Whole(merged) => Some((None, merged.clone())),
-            Content::Prepared(request, merged) => Some((Some(Arc::clone(request)), merged.clone())),
-            Content::Rest(_) => None,
-        }
-    }
-
-    /// The same, once it was prepared.
-    pub(crate) fn prepared(self, request: Arc<Request>) -> Content {
-        match self {
-            Content::Merged(merged) | Content::Whole(merged) | Content::Prepared(_, merged) => {
-                Content::Prepared(request, merged)
-            }
-            rest @ Content::Rest(_) => rest,
-        }
-    }
-
-    /// Bytes before compression; nothing of the rest of something.
-    pub(crate) fn merged(&self) -> Option<&Merged> {
-        match self {
-            Content::Merged(merged) | Content::Whole(merged) | Content::Prepared(_, merged) => Some(merged),
-            Content::Rest(_) => None,
-        }
-    }
 }
 
 /// What a lane holds, found by walking it.
@@ -178,6 +118,9 @@ pub(crate) struct Walk {
     pub(crate) retry_batches: u64,
     pub(crate) in_flight_items: u64,
     pub(crate) in_flight_batches: u64,
+    /// Of what is held compressed: bytes before, and after.
+    pub(crate) squeezed_from: u64,
+    pub(crate) squeezed_to: u64,
 }
 
 impl Walk {
@@ -200,7 +143,8 @@ impl Lane {
             destination,
             ledger: Ledger::new(),
             budget: Budget::new(config.queue_bytes),
-            max_in_flight: config.max_in_flight,
+            max_in_flight: AtomicUsize::new(config.max_in_flight),
+            compress_held_above: config.compress_held_above,
             offload,
             counts: Counts::default(),
             state: Mutex::new(State {
@@ -210,6 +154,7 @@ impl Lane {
                 settling: None,
                 phase: Phase::Running,
                 notices: Notices::default(),
+                untold: Vec::new(),
                 next_id: 0,
                 last_success: None,
                 last_failure: None,
@@ -228,11 +173,29 @@ impl Lane {
     }
 
     /// Hands a sealed batch over. It always succeeds: the budget was asked when the chunks came in.
-    pub(crate) fn push(&self, merged: Merged, receipt: Receipt, charged: u64, now: Instant) {
+    pub(crate) fn push(
+        &self,
+        merged: Merged,
+        receipt: Receipt,
+        charged: u64,
+        priority: Priority,
+        now: Instant,
+    ) {
         let mut state = self.state();
         let id = state.take_id();
         let content = Content::Merged(merged);
-        let held = Held { id, batch: id, content, receipt, charged, sealed: now, attempts: 0, part: false };
+        let held = Held {
+            id,
+            batch: id,
+            content,
+            receipt,
+            charged,
+            sealed: now,
+            attempts: 0,
+            part: false,
+            squeezed: false,
+            priority,
+        };
         state.queue.push_back(held);
         self.note_backlog(&state);
         drop(state);
@@ -257,6 +220,17 @@ impl Lane {
             && self.budget.has_drained_lately(Instant::now())
     }
 
+    /// Charges a batch that is kept for what it keeps allocated.
+    pub(crate) fn recharge(&self, held: &mut Held) {
+        let Some(bytes) = held.content.held_bytes().filter(|bytes| *bytes < held.charged) else { return };
+        self.budget.release(held.charged - bytes);
+        held.charged = bytes;
+        if !self.is_pressed() {
+            // As in `release`.
+            self.relief.notify_waiters();
+        }
+    }
+
     /// Gives back what a settled batch was charged.
     pub(crate) fn release(&self, charged: u64, now: Instant) {
         self.budget.drained(charged, now);
@@ -279,6 +253,46 @@ impl Lane {
         }
     }
 
+    pub(crate) fn max_in_flight(&self) -> usize {
+        self.max_in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_max_in_flight(&self, requests: usize) {
+        self.max_in_flight.store(requests, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Whether so much is held that it is worth the CPU time to compress it.
+    pub(crate) fn squeezes(&self) -> bool {
+        self.budget.exceeds_percent(self.compress_held_above)
+    }
+
+    /// The next batch to compress, with its id: the first of those that were not looked at, but for the `skip` that are about to be sent.
+    pub(crate) fn next_to_squeeze(&self, skip: usize) -> Option<(u64, Merged)> {
+        let mut state = self.state();
+        let State { retry, queue, .. } = &mut *state;
+        let mut waiting = retry.iter_mut().chain(queue).skip(skip);
+        let held = waiting.find(|held| {
+            !held.squeezed && held.content.loose().is_some_and(|batch| batch.len() >= WORTH_SQUEEZING)
+        })?;
+        held.squeezed = true;
+        Some((held.id, held.content.loose()?.clone()))
+    }
+
+    /// A batch was compressed. If it still waits it is kept so.
+    pub(crate) fn squeezed(&self, id: u64, frame: Request) {
+        if frame.encoding() == Encoding::Identity {
+            return;
+        }
+        let mut state = self.state();
+        let State { retry, queue, .. } = &mut *state;
+        let waiting = retry.iter_mut().chain(queue).find(|held| held.id == id);
+        if let Some(held) = waiting.filter(|held| held.content.loose().is_some()) {
+            held.content = Content::Squeezed { frame: Arc::new(frame), tried: false };
+            self.recharge(held);
+        }
+    }
+
     pub(crate) fn enter(&self, phase: Phase) {
         let mut state = self.state();
         state.phase = state.phase.max(phase);
@@ -291,6 +305,43 @@ impl Lane {
     pub(crate) fn announce(&self) {
         self.settled.notify_all();
         self.settled_tasks.notify_waiters();
+    }
+
+    /// Drops the oldest batches that wait, of this priority at most and the lowest first, until `bytes` are free; whether they are then.
+    pub(crate) fn evict(&self, bytes: u64, most: Priority, now: Instant) -> bool {
+        let mut evicted = Vec::new();
+        let mut freed = 0;
+        {
+            let mut state = self.state();
+            for priority in Priority::ALL.into_iter().filter(|priority| *priority <= most) {
+                while freed < bytes
+                    && let Some(held) = state.take_oldest(priority)
+                {
+                    freed += held.charged;
+                    evicted.push(held);
+                }
+            }
+            for held in &evicted {
+                let told = state.notices.dropped(
+                    DropReason::Budget,
+                    "the byte budget is full",
+                    held.receipt.items(),
+                    now,
+                );
+                state.untold.extend(told);
+            }
+            self.note_backlog(&state);
+        }
+        for held in evicted {
+            self.budget.release(held.charged);
+            held.receipt.dropped(DropReason::Budget);
+        }
+        if freed > 0 {
+            // Somebody may wait for what is gone, and the notice is the lane's to tell.
+            self.announce();
+            self.wake.notify_one();
+        }
+        freed >= bytes
     }
 
     /// After a panic of the lane's task: what was under way is tried again. It may have arrived.
@@ -314,7 +365,23 @@ impl Lane {
         let (retry_items, retry_batches) = sum(&mut state.retry.iter());
         let (in_flight_items, in_flight_batches) = sum(&mut state.in_flight.values());
         let in_flight_items = in_flight_items + state.settling.map_or(0, |(_, items)| items);
-        Walk { queued_items, queued_batches, retry_items, retry_batches, in_flight_items, in_flight_batches }
+        let (mut squeezed_from, mut squeezed_to) = (0, 0);
+        for held in state.queue.iter().chain(&state.retry).chain(state.in_flight.values()) {
+            if let Content::Squeezed { frame, .. } = &held.content {
+                squeezed_from += frame.uncompressed_len() as u64;
+                squeezed_to += frame.len() as u64;
+            }
+        }
+        Walk {
+            queued_items,
+            queued_batches,
+            retry_items,
+            retry_batches,
+            in_flight_items,
+            in_flight_batches,
+            squeezed_from,
+            squeezed_to,
+        }
     }
 
     /// Blocks until every batch that was pushed before the call is settled; `false` when the deadline came first.
@@ -370,6 +437,22 @@ impl State {
     /// The batch to try next, to look at.
     pub(crate) fn next(&self) -> Option<&Held> {
         self.retry.front().or_else(|| self.queue.front())
+    }
+
+    /// Takes the oldest batch of this priority that waits.
+    fn take_oldest(&mut self, priority: Priority) -> Option<Held> {
+        let find = |waiting: &VecDeque<Held>| {
+            let of =
+                |(index, held): (usize, &Held)| (held.priority == priority).then_some((held.sealed, index));
+            waiting.iter().enumerate().filter_map(of).min()
+        };
+        match (find(&self.retry), find(&self.queue)) {
+            (Some((tried, index)), untried) if untried.is_none_or(|(untried, _)| tried <= untried) => {
+                self.retry.remove(index)
+            }
+            (_, Some((_, index))) => self.queue.remove(index),
+            (_, None) => None,
+        }
     }
 
     /// An id that no batch has yet.

@@ -59,6 +59,9 @@
 //! - A batch that a destination finds too large becomes *parts*, which share its bytes and repeat the resource and scope of what they hold. What the
 //!   destination takes is remembered, over all lanes, and the next batches are divided before they are sent. An item that is too large alone is
 //!   dropped as `too_large`, alone.
+//! - What waits while more than a quarter of the byte budget is used is compressed, and charged for what is left of it ([`LaneConfig::compress_held_above`]); what failed is kept as it was
+//!   sent, and not as merged besides. What happens when the budget is full all the same says [`Overflow`].
+//! - [`Parameters`] are what [`Pipeline::apply`] changes while the pipeline runs; a [`Preset`] is a set of settings to begin with. [`Health`] tells at a glance how it goes.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
@@ -70,7 +73,7 @@
 //! - **Deadlines.** [`Pipeline::flush`], [`Pipeline::flush_async`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
 //!   runtime; on the pipeline's own worker those that block answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
 //!   as `unknown_outcome` (under way) or `shutdown` (the rest).
-//! - **Overload.** [`Intake::offer`] never waits for room. A full budget is answered with [`Refused::Full`] and the
+//! - **Overload.** [`Intake::offer`] waits for room only if the pipeline was told to ([`Overflow::Block`]), and then no longer than it was told. A full budget is answered with [`Refused::Full`] and the
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure.
@@ -89,7 +92,8 @@
 //!   after delivery instead of before.
 //! - How large a request may be is learnt from refusals, in bytes before compression, and not written down: after a start the first large batch is
 //!   refused again. Where a server counts compressed bytes, what was learnt from one batch may not suit another, which is then refused once more.
-//! - What was tried is held twice, as merged and, if it was compressed, as sent, until it has settled; the budget counts the former.
+//! - While a request is under way it is held twice, as merged and, if it was compressed, as sent; the budget counts the former. So is a batch of 64 KiB and more that was sent plain
+//!   after it was kept compressed.
 //! - A part holds the memory of its whole batch as far as that is in large chunks, while the budget counts its share only.
 //! - The byte budget counts the chunks' lengths. A chunk of 16 KiB and more is kept by reference, so a slice of a
 //!   larger buffer pins all of it.
@@ -104,6 +108,8 @@
 //! `grpc`, `http`, `gzip` and `zstd` (all on by default) are those of `aqueduct-transport`.
 
 mod acknowledge;
+mod apply;
+mod attempt;
 mod budget;
 mod builder;
 mod config;
@@ -111,6 +117,8 @@ mod destination;
 mod dispatch;
 mod exporter;
 mod halve;
+mod health;
+mod held;
 mod home;
 mod intake;
 mod lane;
@@ -118,17 +126,21 @@ mod metrics;
 mod notice;
 mod parcel;
 mod pipeline;
+mod preset;
 mod report;
 mod worker;
 
 pub use acknowledge::Delivery;
+pub use apply::{Applied, Change, Knob, NotApplied, Parameters};
 pub use builder::Builder;
-pub use config::{BuildError, LaneConfig, PipelineConfig};
-pub use destination::Destination;
+pub use config::{BuildError, LaneConfig, Overflow, PipelineConfig, Priority};
+pub use destination::{Breaker, Destination};
 pub use exporter::{Attempt, Exporter};
+pub use health::{Health, LaneHealth};
 pub use intake::{Intake, Refused};
 pub use metrics::{METRICS, write_prometheus};
 pub use notice::{Notice, NoticeHandler};
 pub use pipeline::Pipeline;
+pub use preset::Preset;
 pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 pub use worker::Worker;

@@ -56,6 +56,24 @@ const RESTARTS: Desc = Desc::counter(
     "Tasks of the pipeline's thread that panicked and were begun again; what they held was kept.",
 )
 .with_attributes(LANE);
+const REFUSED: Desc = Desc::counter(
+    "aqueduct_pipeline_refused_items_total",
+    "{item}",
+    "Items of chunks that were refused because the budget had no room; they are in no ledger.",
+)
+.with_attributes(LANE);
+const COMPRESSED_FROM: Desc = Desc::gauge(
+    "aqueduct_pipeline_compressed_from_bytes",
+    "By",
+    "Bytes of the batches that wait compressed, before that.",
+)
+.with_attributes(LANE);
+const COMPRESSED_TO: Desc = Desc::gauge(
+    "aqueduct_pipeline_compressed_to_bytes",
+    "By",
+    "Bytes of the batches that wait compressed, after that.",
+)
+.with_attributes(LANE);
 const INHERITED: Desc = Desc::gauge(
     "aqueduct_pipeline_inherited_items",
     "{item}",
@@ -71,7 +89,20 @@ const PAUSED: Desc = Desc::gauge(
 
 /// The metrics of this crate; those of the ledgers are in [`aqueduct_metrics::METRICS`].
 pub const METRICS: &[Desc] = &[
-    WALKED, HELD_BYTES, CAPACITY, REQUESTS, ATTEMPTS, RETRIES, SENT, PANICS, SPLITS, RESTARTS, INHERITED,
+    WALKED,
+    HELD_BYTES,
+    CAPACITY,
+    REQUESTS,
+    ATTEMPTS,
+    RETRIES,
+    SENT,
+    PANICS,
+    SPLITS,
+    RESTARTS,
+    REFUSED,
+    COMPRESSED_FROM,
+    COMPRESSED_TO,
+    INHERITED,
     PAUSED,
 ];
 
@@ -82,7 +113,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 10] = [
+    let counters: [(&Desc, Reading); 13] = [
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),
@@ -92,6 +123,9 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         (&PANICS, |lane| lane.exporter_panics),
         (&SPLITS, |lane| lane.splits),
         (&RESTARTS, |lane| lane.restarts),
+        (&REFUSED, |lane| lane.refused_items),
+        (&COMPRESSED_FROM, |lane| lane.compressed_from_bytes),
+        (&COMPRESSED_TO, |lane| lane.compressed_to_bytes),
         (&INHERITED, |lane| lane.inherited),
     ];
     for (desc, value) in counters {

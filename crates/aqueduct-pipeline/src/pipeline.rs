@@ -31,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// inherited is left alone, for the parent to deliver, and told as [`LaneStatus::inherited`]. A child that never offers makes nothing.
 #[derive(Debug)]
 pub struct Pipeline {
-    home: Arc<Home>,
+    pub(crate) home: Arc<Home>,
 }
 
 impl Pipeline {
@@ -235,6 +235,9 @@ fn lane_status(lane: &Lane, open_items: u64, now: Instant) -> LaneStatus {
         exporter_panics: counts.panics.load(Ordering::Relaxed),
         splits: counts.splits.load(Ordering::Relaxed),
         restarts: counts.restarts.load(Ordering::Relaxed),
+        refused_items: counts.refused.load(Ordering::Relaxed),
+        compressed_from_bytes: walk.squeezed_from,
+        compressed_to_bytes: walk.squeezed_to,
         inherited: lane.inherited,
         paused: lane.destination.paused(now),
         last_success: last_success.map(ago),

@@ -44,6 +44,12 @@ pub struct LaneStatus {
     pub splits: u64,
     /// Tasks of the worker that panicked and were begun again. What they held was kept.
     pub restarts: u64,
+    /// Items of chunks that were refused because there was no room. They are in no ledger: whoever offered them still owns them.
+    pub refused_items: u64,
+    /// Of the batches that wait compressed: their bytes before, and after.
+    pub compressed_from_bytes: u64,
+    /// See [`compressed_from_bytes`](Self::compressed_from_bytes).
+    pub compressed_to_bytes: u64,
     /// Items that the parent held for the destination when this process was forked from it. They are in no ledger here: the parent delivers them.
     pub inherited: u64,
     /// How long the destination is paused still; `None` when it is not.
@@ -75,6 +81,9 @@ impl LaneStatus {
             exporter_panics: 0,
             splits: 0,
             restarts: 0,
+            refused_items: 0,
+            compressed_from_bytes: 0,
+            compressed_to_bytes: 0,
             inherited,
             paused: None,
             last_success: None,

@@ -39,6 +39,23 @@ pub struct ResourceProbe {
     last: Option<Last>,
 }
 
+/// Bytes of memory of the machine, whatever a process may use of it (`MemTotal`); `None` where there is no `/proc/meminfo`.
+///
+/// ```
+/// if let Some(bytes) = aqueduct_metrics::machine_memory_bytes() {
+///     assert!(bytes > 1 << 20);
+/// }
+/// ```
+#[must_use]
+pub fn machine_memory_bytes() -> Option<u64> {
+    memory_total(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn memory_total(meminfo: &str) -> Option<u64> {
+    let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kib.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// What the next sample is compared with.
 #[derive(Debug)]
 struct Last {

@@ -177,3 +177,10 @@ fn nonsense_is_no_limit() {
     }
     assert!(Path::new(&tree.0).exists());
 }
+
+#[test]
+fn the_machines_memory_is_read_in_kib() {
+    assert_eq!(memory_total("MemTotal:        8047592 kB\nMemFree: 1 kB\n"), Some(8_047_592 * 1024));
+    assert_eq!(memory_total("MemFree: 1 kB\n"), None);
+    assert_eq!(memory_total("MemTotal: many kB\n"), None);
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
 mod acknowledge;
+mod apply;
 mod budget;
 mod build;
 mod delivery;
@@ -10,6 +11,8 @@ mod fanout;
 mod fork;
 mod halve;
 mod memory;
+mod overflow;
 mod retry;
 mod scripted;
 mod shutdown;
+mod squeeze;
