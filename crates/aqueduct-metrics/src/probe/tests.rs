@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::CpuTime;
 use super::cgroup::Cgroups;
+use super::memory_total;
 use super::process::{Stat, Status, clock_ticks, parse_stat, parse_status};
 
 /// Guards the field count: a program may put parentheses and spaces into its name.
