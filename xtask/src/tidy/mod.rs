@@ -16,6 +16,7 @@ mod licences;
 mod machine_paths;
 mod manifests;
 mod unsafe_code;
+mod weight;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ const CHECKS: &[Check] = &[
         demands: "crates with unsafe code run under a sanitizer",
         find: unsafe_code::find,
     },
+    Check { name: "weight", demands: "as few third-party crates as promised", find: weight::find },
 ];
 
 /// What the checks found.
