@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a [`Client`](crate::Client) cannot be built from a [`ClientConfig`](crate::ClientConfig).
+/// Why a [`Client`](crate::Client) cannot be built from a [`ClientConfig`](crate::ClientConfig), or a policy from its numbers.
 ///
 /// Nothing of the network is looked at when a client is built, so none of these depends on the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum ConfigError {
     },
     /// A number or a duration outside the range that makes sense.
     Range {
-        /// The field of [`ClientConfig`](crate::ClientConfig).
+        /// The field of the configuration.
         field: &'static str,
         /// What it must be.
         reason: &'static str,

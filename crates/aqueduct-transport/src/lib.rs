@@ -53,10 +53,17 @@
 //! - An [`Outcome`] is what to do about the data: delivered, partly delivered (never retry), retry, permanent, too
 //!   large. A [`Failure`] says why, and whether the peer may have taken the data all the same. The module [`outcome`] holds
 //!   the tables of gRPC and HTTP statuses.
-//! - A [`RetryPolicy`] computes delays with jitter; a [`Backoff`] counts the failures in a row and remembers what the
-//!   server demanded (`RetryInfo`, `Retry-After`).
-//! - A [`PauseClock`] belongs to a destination: when an attempt fails all attempts pause, and when the pause ends one probes
-//!   while the others wait. Like the two before it is a state machine that takes the time as an argument.
+//! - *Delivery policies* decide when to send. Each is a state machine that takes the time as an argument and can be used
+//!   alone, around anything:
+//!   - a [`RetryPolicy`] computes delays with jitter; a [`Backoff`] counts the failures in a row and remembers what the
+//!     server demanded (`RetryInfo`, `Retry-After`);
+//!   - a [`PauseClock`] belongs to a destination: when an attempt fails all attempts pause, and when the pause ends one probes
+//!     while the others wait;
+//!   - a [`RetryBudget`] keeps retries to a share of first attempts, by delaying them;
+//!   - a [`ConcurrencyLimit`] finds out how many requests may be in flight, from round-trip times and refusals;
+//!   - a [`breaker::Circuit`] stops calls after too many failures, and lets one probe after a while.
+//! - *Drivers* are those with a clock, for tasks: [`RetryPolicy::run`], [`CircuitBreaker`], [`SharedBudget`],
+//!   [`ConcurrencyGate`]; [`Resilient`] is retry, breaker and budget around any operation.
 //! - A [`Compressor`] is a codec with contexts that are used again, alone or in a client; [`Request::to_batch`] is the way back, and a
 //!   [`CompressionAnalyzer`] tells which codec suits one's own data.
 //! - [`ClientStatus`] and [`CompressionStats`] are snapshots for health pages; [`METRICS`] describes them.
@@ -75,6 +82,13 @@
 //! - *Cancellation.* Dropping a send resets its stream or closes its connection, and harms no other send.
 //! - *Overload.* Nothing is queued here. Sends beyond the server's limit of concurrent streams wait for their turn within
 //!   their time.
+//! - *Retry storms.* Over any time, retries under a [`RetryBudget`] are at most a tenth of first attempts, ten saved ones, and
+//!   one for each ten seconds (the defaults). In a simulation of fifty clients with budget, limit and pauses, at a backend that
+//!   comes back at half its strength, attempts are at most 1.2 times deliveries.
+//! - *Adaptive limit.* In simulations of seven kinds of backend it delivers at least nine tenths of what the best fixed
+//!   limit does (`cargo run --release --example limit` prints the table). It never falls below its lower bound.
+//! - *Data while a breaker is open.* It stays with the caller: [`CircuitBreaker::call`] gives the operation back,
+//!   [`Resilient`] waits with it, up to its deadline.
 //! - No unsafe code. No panic on any input from the network.
 //!
 //! # Limitations
@@ -84,7 +98,9 @@
 //! - The addresses of a name are tried one after the other, each with its share of the time, not in a race.
 //! - A peer's RST_STREAM other than a refusal counts as a lost connection, to be retried, as the data may not have
 //!   arrived; gRPC would call some of them INTERNAL and give up.
-//! - Retry decisions belong to the caller; this crate has no queue and no budget.
+//! - A [`Client`] makes one attempt and follows no policy: putting the two together is its caller's, and queueing too.
+//! - A [`ConcurrencyLimit`] counts requests, not bytes. Where many clients share a server that queues without end and refuses
+//!   nothing, they see each other's queue and do not know it from a slow server: attempts time out at times.
 //!
 //! # When not to use this crate
 //!
@@ -104,7 +120,10 @@
 
 #[cfg(any(feature = "http", feature = "tonic"))]
 mod body;
+pub mod breaker;
+mod budget;
 mod client;
+mod clock;
 mod compress;
 mod config;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -119,15 +138,20 @@ mod grpc;
 mod headers;
 #[cfg(feature = "http")]
 mod http1;
+pub mod limit;
 mod metrics;
 pub mod outcome;
 mod pause;
 mod request;
+mod resilient;
 mod retry;
 mod status;
 #[cfg(feature = "tonic")]
 mod tonic_channel;
 
+#[doc(inline)]
+pub use breaker::{BreakerConfig, BreakerError, BreakerState, CircuitBreaker};
+pub use budget::{BudgetConfig, RetryBudget, SharedBudget, Spend};
 pub use client::Client;
 pub use compress::{
     CompressionAnalyzer, CompressionReport, CompressionRow, CompressionStats, Compressor, InflateError,
@@ -135,12 +159,17 @@ pub use compress::{
 pub use config::{ClientConfig, Compression, Protocol};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
+#[doc(inline)]
+pub use limit::{ConcurrencyGate, ConcurrencyLimit, Feedback, LimitConfig};
 pub use metrics::{METRICS, write_prometheus};
 #[doc(inline)]
 pub use outcome::Outcome;
 pub use pause::{PauseClock, Turn};
 pub use request::{Encoding, Format, Request};
-pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use resilient::Resilient;
+pub use retry::{
+    Backoff, Completed, GaveUp, GaveUpReason, Jitter, RetryPolicy, RetryStats, RetryVerdict, Retryable,
+};
 pub use status::ClientStatus;
 #[cfg(feature = "tonic")]
 pub use tonic_channel::TonicClient;

@@ -57,6 +57,16 @@ impl Outcome {
         }
     }
 
+    /// Success and failure apart, for what runs operations that return a [`Result`], such as
+    /// [`RetryPolicy::run`](crate::RetryPolicy::run).
+    ///
+    /// # Errors
+    ///
+    /// The outcome itself, if the peer did not take the request.
+    pub fn into_result(self) -> Result<Self, Self> {
+        if self.is_success() { Ok(self) } else { Err(self) }
+    }
+
     /// A failure that may go away, without a word from the peer about when.
     pub(crate) const fn retry(failure: Failure) -> Self {
         Self::Retry { after: None, failure }

@@ -112,6 +112,14 @@ impl PauseClock {
         }
     }
 
+    /// When the pause ends, if there is one.
+    pub(crate) const fn paused_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Paused { until } => Some(until),
+            State::Open | State::Probing { .. } => None,
+        }
+    }
+
     /// Whether everybody may send.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -128,7 +136,7 @@ impl Default for PauseClock {
 
 /// An instant that far in the future, or as far as the clock can tell: a demand for `Duration::MAX` is one for a pause
 /// of thirty years.
-fn after(now: Instant, delay: Duration) -> Instant {
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     now.checked_add(delay).or_else(|| now.checked_add(THIRTY_YEARS)).unwrap_or(now)
 }

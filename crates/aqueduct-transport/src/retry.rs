@@ -1,6 +1,13 @@
-//! How long to wait before the next attempt: arithmetic only, no clock and no random numbers of its own.
+//! How long to wait before the next attempt: arithmetic only, no clock and no random numbers of its own; and, in
+//! [`run`], a policy around an operation.
+
+mod run;
+mod stats;
 
 use std::time::Duration;
+
+pub use run::{Completed, GaveUp, GaveUpReason, RetryVerdict, Retryable};
+pub use stats::RetryStats;
 
 /// How the computed delay is spread at random, so that clients that failed together do not come back together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +24,8 @@ pub enum Jitter {
 
 /// Exponential back-off with jitter: how long to wait after the n-th failure in a row.
 ///
-/// Sans-I/O: it tells a duration; waiting and choosing the random number are the caller's.
+/// [`delay`](Self::delay) and [`allows`](Self::allows) are sans-I/O: waiting and choosing the random number are the
+/// caller's. [`run`](Self::run) does it all, for any operation.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,11 +55,14 @@ pub struct RetryPolicy {
     /// How delays are spread. Default [`Jitter::Full`].
     pub jitter: Jitter,
     /// How long after the first failure it is still worth trying, `None` for as long as there is memory for the data.
-    /// Default `None`.
+    /// Default `None`. [`run`](Self::run) counts from the first attempt, and cuts the last one short.
     #[doc(alias = "max_elapsed_time")]
     pub max_elapsed: Option<Duration>,
     /// How many attempts in all, the first included; `None` for any number. Default `None`.
     pub max_attempts: Option<u32>,
+    /// After how long [`run`](Self::run) cuts an attempt short and counts it as a failure worth a retry; `None` for never.
+    /// Default `None`. A [`Client`](crate::Client) has a time-out of its own.
+    pub attempt_timeout: Option<Duration>,
 }
 
 /// By how much a delay that the server demanded is exceeded at most when the policy itself would not exceed it: a
@@ -125,6 +136,7 @@ impl Default for RetryPolicy {
             jitter: Jitter::Full,
             max_elapsed: None,
             max_attempts: None,
+            attempt_timeout: None,
         }
     }
 }

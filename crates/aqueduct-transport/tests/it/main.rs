@@ -1,5 +1,5 @@
 //! Tests over real sockets: against tonic's server as the interoperating peer, and against scripted servers for
-//! everything a good server does not do.
+//! everything a good server does not do. And simulations of the delivery policies, without sockets.
 
 mod batches;
 mod bodies;
@@ -11,7 +11,10 @@ mod http_server;
 mod interop;
 #[cfg(feature = "json")]
 mod json;
+mod limit;
+mod sim;
 mod status;
+mod storm;
 mod tables;
 #[cfg(feature = "tonic")]
 mod tonic_channel;
