@@ -37,10 +37,19 @@ impl Weight {
         Weight { items, bytes }
     }
 
-    const fn plus(self, other: Weight) -> Weight {
+    /// The sum; at the ends of the range it stays there.
+    pub(crate) const fn plus(self, other: Weight) -> Weight {
         Weight {
             items: self.items.saturating_add(other.items),
             bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// The difference; never less than nothing.
+    pub(crate) const fn minus(self, other: Weight) -> Weight {
+        Weight {
+            items: self.items.saturating_sub(other.items),
+            bytes: self.bytes.saturating_sub(other.bytes),
         }
     }
 }
@@ -52,7 +61,6 @@ impl Weight {
 ///
 /// `B` is whatever joins `T`s: a `Vec<T>`, or a buffer that copies them. It is made when a batch is opened, by [`Default`] or by a function
 /// `M` of the user's ([`Batcher::with_maker`]), which may take it from a pool.
-#[doc(alias = "BatchProcessor")]
 pub struct Batcher<T, B = Vec<T>, M = fn() -> B> {
     config: BatchConfig,
     open: Option<Open<B>>,
@@ -211,7 +219,26 @@ where
         }
     }
 
-    fn seal(&mut self, reason: SealReason) -> Option<Sealed<B>> {
+    /// The content of the open batch.
+    pub(crate) fn open(&self) -> Option<&B> {
+        self.open.as_ref().map(|open| &open.batch)
+    }
+
+    /// Lets `take` take one offer out of the open batch; it says what the offer weighed. Without offers the batch is no longer open. What
+    /// stays is as old as before.
+    pub(crate) fn withdraw<R>(&mut self, take: impl FnOnce(&mut B) -> Option<(R, Weight)>) -> Option<R> {
+        let open = self.open.as_mut()?;
+        let (taken, weight) = take(&mut open.batch)?;
+        open.weight = open.weight.minus(weight);
+        open.fill = open.fill.saturating_sub(weight.items.max(1));
+        if open.fill == 0 {
+            self.open = None;
+        }
+        Some(taken)
+    }
+
+    /// Seals what there is, for a reason that the caller has.
+    pub(crate) fn seal(&mut self, reason: SealReason) -> Option<Sealed<B>> {
         let Open { batch, weight, opened, .. } = self.open.take()?;
         Some(Sealed { batch, weight, opened, reason })
     }

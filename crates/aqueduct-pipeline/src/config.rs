@@ -12,8 +12,11 @@ pub struct LaneConfig {
     /// Bytes held for the destination at most, over open batch, queue, retries and attempts. Past it new chunks are
     /// refused for the whole pipeline. Default 64 MiB. An outage of `t` seconds at `r` bytes a second needs `t * r`.
     pub queue_bytes: u64,
-    /// Requests under way at most. Default 8. The rate is at most this times the batch size over the round trip.
+    /// Requests under way at most. Default 32. The rate is at most this times the batch size over the round trip.
     pub max_in_flight: usize,
+    /// Whether the number of requests under way is found by trying, from 1 to `max_in_flight`: it grows until answers take longer or the destination refuses
+    /// ([`ConcurrencyLimit`](aqueduct_transport::ConcurrencyLimit)). Otherwise it is `max_in_flight` always. Default true; it begins at 8.
+    pub adaptive: bool,
     /// Past so many percent of `queue_bytes`, batches that wait are compressed (Zstandard, level 1), and charged for what is left of them: in an outage
     /// the same memory holds several times as much. 0 compresses whatever waits, 100 nothing. Needs the feature `zstd`. Default 25.
     pub compress_held_above: u8,
@@ -21,7 +24,7 @@ pub struct LaneConfig {
 
 impl Default for LaneConfig {
     fn default() -> Self {
-        Self { queue_bytes: 64 << 20, max_in_flight: 8, compress_held_above: 25 }
+        Self { queue_bytes: 64 << 20, max_in_flight: 32, adaptive: true, compress_held_above: 25 }
     }
 }
 
@@ -37,6 +40,13 @@ impl LaneConfig {
     #[must_use]
     pub fn with_max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
+        self
+    }
+
+    /// Sets [`LaneConfig::adaptive`].
+    #[must_use]
+    pub fn with_adaptive(mut self, adaptive: bool) -> Self {
+        self.adaptive = adaptive;
         self
     }
 

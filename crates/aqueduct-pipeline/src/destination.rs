@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use aqueduct_exec::fork::PerProcess;
 use aqueduct_transport::{
-    Backoff, Compression, Compressor, Encoding, PauseClock, Request, RetryPolicy, Turn,
+    Backoff, BudgetConfig, Compression, Compressor, Encoding, PauseClock, Request, RetryBudget, RetryPolicy,
+    Turn,
 };
 use aqueduct_wire::Merged;
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ pub(crate) struct Here {
     pacing: Mutex<Pacing>,
     /// Shared by all lanes: a server's limit is one for all signals.
     sizes: Mutex<Sizes>,
+    /// Shared by all lanes: what the destination has to bear is the sum.
+    retries: Mutex<RetryBudget>,
     /// Compresses what waits; `None` in a build that cannot.
     squeezer: Option<Compressor>,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
@@ -114,6 +117,7 @@ impl Here {
                 pause: None,
             }),
             sizes: Mutex::default(),
+            retries: Mutex::new(retry_budget()),
             squeezer: Compressor::new(Compression::Zstd(1)).ok(),
             retry,
             changed: watch::Sender::new(0),
@@ -163,6 +167,12 @@ impl Here {
     pub(crate) fn sizes(&self) -> MutexGuard<'_, Sizes> {
         // As with the pacing.
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many retries are fair.
+    pub(crate) fn retries(&self) -> MutexGuard<'_, RetryBudget> {
+        // As with the pacing.
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an attempt may start now.
@@ -231,6 +241,15 @@ impl Here {
     fn wake_lanes(&self) {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
+}
+
+/// A fifth of the first attempts may be retries, besides the probes that end pauses, which are free: in a storm the destination has to bear a fifth more than what
+/// is new, and where one request in six fails each is still sent again at once.
+fn retry_budget() -> RetryBudget {
+    let mut config = BudgetConfig::default();
+    config.ratio = 0.2;
+    // One that is out of range is refused, which this one is not.
+    RetryBudget::new(config).unwrap_or_default()
 }
 
 impl fmt::Debug for Destination {

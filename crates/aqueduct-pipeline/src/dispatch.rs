@@ -15,14 +15,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::{DropReason, Receipt};
-use aqueduct_transport::{Encoding, Failure, FailureKind, Outcome, Request, Turn};
+use aqueduct_transport::limit::Permit;
+use aqueduct_transport::{Encoding, Failure, FailureKind, Feedback, Outcome, Request, Spend, Turn};
 use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::attempt::{Landing, aside, attempt, prepare};
 use crate::halve::{Made, Rest, half_of, only_item};
 use crate::held::{Content, Held, Ready};
-use crate::lane::{Counts, Lane, Phase};
+use crate::lane::{Counts, Lane, Phase, Pick};
 use crate::notice::{Notice, NoticeHandler};
 
 /// When to ask a pause clock again whose answer is not understood.
@@ -33,13 +34,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const OFFLOAD_BYTES: usize = 64 * 1024;
 
 /// What the task remembers of an attempt under way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Flight {
     batch: u64,
     started: Instant,
     probe: bool,
-    /// Only being prepared: nothing of it was sent.
-    preparing: bool,
+    /// `None`: only being prepared, nothing of it was sent.
+    permit: Option<Permit>,
 }
 
 /// What is to be done with the batch that is next.
@@ -128,39 +129,77 @@ impl Drop for Dispatch {
 }
 
 impl Dispatch {
-    /// Starts as many attempts as the limit and the pause clock allow. When the clock holds waiting batches back,
-    /// returns when to ask it again.
+    /// Starts as many attempts as the limit, the pause clock and the retry budget allow. When one of the latter two holds waiting batches back,
+    /// returns when to ask again.
     fn start_attempts(&mut self) -> Option<Instant> {
-        while self.attempts.len() < self.lane.max_in_flight() {
+        // When the next retry can be paid for; until then only what was never tried is sent.
+        let mut unpaid = None;
+        loop {
             let now = Instant::now();
-            match self.next()? {
-                Next::Halve => {
-                    self.halve(now);
+            let pick = if unpaid.is_some() { Pick::Untried } else { Pick::Any };
+            match self.next(pick) {
+                None => return unpaid,
+                Some(Next::Halve) => {
+                    self.halve(pick, now);
                     continue;
                 }
-                Next::Prepare => {
-                    self.prepare(now);
+                Some(Next::Prepare) => {
+                    if self.preparing() >= self.lane.limit().limit() {
+                        return unpaid;
+                    }
+                    self.prepare(pick, now);
                     continue;
                 }
-                Next::Send => {}
+                Some(Next::Send) => {}
             }
+            let permit = self.lane.limit().try_acquire(now)?;
             let probe = match self.lane.destination.turn(now) {
                 Turn::Go => false,
                 Turn::Probe => true,
-                Turn::Wait(until) => return Some(until),
-                // `Turn` may grow; whatever is new is no permission, so ask again soon.
-                _ => return Some(now + ASK_AGAIN),
+                turn => {
+                    self.lane.limit().finished(permit, now, Feedback::Failure);
+                    // `Turn` may grow; whatever is new is no permission, so ask again soon.
+                    return Some(if let Turn::Wait(until) = turn { until } else { now + ASK_AGAIN });
+                }
             };
-            self.start(now, probe);
+            if !probe
+                && pick == Pick::Any
+                && let Some(later) = self.unpaid(now)
+            {
+                self.lane.limit().finished(permit, now, Feedback::Failure);
+                unpaid = Some(later);
+                continue;
+            }
+            self.start(pick, now, probe, permit);
         }
-        None
+    }
+
+    /// When the batch that is next may be tried again, if not now. Pays for it if it is now.
+    fn unpaid(&self, now: Instant) -> Option<Instant> {
+        {
+            let state = self.lane.state();
+            // A pipeline that ends has no later.
+            if state.phase > Phase::Running || state.next(Pick::Any).is_none_or(|held| held.attempts == 0) {
+                return None;
+            }
+        }
+        match self.lane.destination.retries().try_spend(now) {
+            Spend::Now => None,
+            Spend::WaitUntil(later) => Some(later),
+            // `Spend` may grow; whatever is new is no permission.
+            _ => Some(now + ASK_AGAIN),
+        }
+    }
+
+    fn preparing(&self) -> usize {
+        self.flights.values().filter(|flight| flight.permit.is_none()).count()
     }
 
     /// What the next batch needs; `None` when there is none, or nothing is to be begun any more.
-    fn next(&self) -> Option<Next> {
+    fn next(&self, pick: Pick) -> Option<Next> {
         let limit = self.lane.destination.sizes().limit();
         let state = self.lane.state();
-        let held = state.next().filter(|_| state.phase < Phase::Aborting)?;
+        let held = state.next(pick).filter(|_| state.phase < Phase::Aborting)?;
         Some(if held.exceeds(limit) {
             Next::Halve
         } else if self.prepares_aside(&held.content) {
@@ -180,11 +219,11 @@ impl Dispatch {
     }
 
     /// Makes a part of the batch that is next, which is then next.
-    fn halve(&mut self, now: Instant) {
+    fn halve(&mut self, pick: Pick, now: Instant) {
         let limit = self.lane.destination.sizes().limit();
         let taken = {
             let mut state = self.lane.state();
-            let held = state.take_next();
+            let held = state.take_next(pick);
             state.settling = held.as_ref().map(|held| (held.batch, held.receipt.items()));
             held
         };
@@ -238,7 +277,7 @@ impl Dispatch {
         while self.squeezes.len() < at_once && self.lane.squeezes() && self.lane.destination.can_squeeze() {
             let paused = self.lane.destination.paused(Instant::now()).is_some();
             // What is about to be sent is prepared for that.
-            let skip = if paused { 0 } else { self.lane.max_in_flight() };
+            let skip = if paused { 0 } else { self.lane.limit().limit() };
             let Some((id, batch)) = self.lane.next_to_squeeze(skip) else { return };
             let lane = Arc::clone(&self.lane);
             self.squeezes.spawn(async move {
@@ -316,11 +355,11 @@ impl Dispatch {
         self.lane.announce();
     }
 
-    fn prepare(&mut self, now: Instant) {
+    fn prepare(&mut self, pick: Pick, now: Instant) {
         let lane = &self.lane;
         let (batch, ready) = {
             let mut state = lane.state();
-            let Some(held) = state.take_next() else { return };
+            let Some(held) = state.take_next(pick) else { return };
             let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
                 // Nobody else takes from the front, so it is the batch that was looked at.
                 state.queue.push_front(held);
@@ -332,14 +371,14 @@ impl Dispatch {
             begun
         };
         let task = self.attempts.spawn(prepare(Arc::clone(lane), ready));
-        self.flights.insert(task.id(), Flight { batch, started: now, probe: false, preparing: true });
+        self.flights.insert(task.id(), Flight { batch, started: now, probe: false, permit: None });
     }
 
-    fn start(&mut self, now: Instant, probe: bool) {
+    fn start(&mut self, pick: Pick, now: Instant, probe: bool, permit: Permit) {
         let lane = &self.lane;
         let (batch, ready, again) = {
             let mut state = lane.state();
-            let Some(mut held) = state.take_next() else { return };
+            let Some(mut held) = state.take_next(pick) else { return };
             let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
                 // As above.
                 state.queue.push_front(held);
@@ -354,10 +393,12 @@ impl Dispatch {
         Counts::add(&lane.counts.attempts, 1);
         if again {
             Counts::add(&lane.counts.retries, 1);
+        } else {
+            lane.destination.retries().first_attempt();
         }
         let attempt = attempt(Arc::clone(lane), ready);
         let task = self.attempts.spawn(attempt);
-        self.flights.insert(task.id(), Flight { batch, started: now, probe, preparing: false });
+        self.flights.insert(task.id(), Flight { batch, started: now, probe, permit: Some(permit) });
     }
 
     fn land(&mut self, landed: Result<(Id, Landing), JoinError>) {
@@ -366,7 +407,15 @@ impl Dispatch {
             Ok((id, landing)) => (id, Some(landing)),
             Err(error) => (error.id(), None),
         };
-        let Some(flight) = self.flights.remove(&id) else { return };
+        let Some(mut flight) = self.flights.remove(&id) else { return };
+        let preparing = flight.permit.is_none();
+        if let Some(permit) = flight.permit.take() {
+            let feedback = match &landing {
+                Some(Landing::Answered(_, outcome)) => Feedback::from(outcome),
+                Some(Landing::Prepared(_)) | None => Feedback::Failure,
+            };
+            self.lane.limit().finished(permit, now, feedback);
+        }
         let taken = {
             let mut state = self.lane.state();
             let held = state.in_flight.remove(&flight.batch);
@@ -385,7 +434,7 @@ impl Dispatch {
                 self.settle(held, outcome, flight, now);
             }
             None => {
-                if flight.preparing {
+                if preparing {
                     held.attempts = held.attempts.saturating_add(1);
                 }
                 Counts::add(&self.lane.counts.panics, 1);
@@ -568,8 +617,12 @@ impl Dispatch {
             (retry.into_iter().chain(queue).collect::<Vec<_>>(), flying)
         };
         let now = Instant::now();
-        let preparing: Vec<u64> =
-            self.flights.values().filter(|flight| flight.preparing).map(|flight| flight.batch).collect();
+        let preparing: Vec<u64> = self
+            .flights
+            .values()
+            .filter(|flight| flight.permit.is_none())
+            .map(|flight| flight.batch)
+            .collect();
         let (unsent, sent): (Vec<Held>, Vec<Held>) =
             flying.into_values().partition(|held| preparing.contains(&held.id));
         for held in sent {

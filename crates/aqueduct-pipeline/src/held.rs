@@ -29,6 +29,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Whether sending it is no retry. Parts of what was tried are new requests.
+    pub(crate) fn is_untried(&self) -> bool {
+        self.attempts == 0 || matches!(self.content, Content::Rest(_))
+    }
+
     /// Whether it is to be made smaller before it is sent.
     pub(crate) fn exceeds(&self, limit: usize) -> bool {
         match &self.content {

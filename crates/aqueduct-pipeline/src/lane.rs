@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_exec::Spawner;
 use aqueduct_metrics::{DropReason, Ledger, Receipt};
-use aqueduct_transport::{Encoding, Request};
+use aqueduct_transport::{ConcurrencyLimit, Encoding, LimitConfig, Request};
 use aqueduct_wire::{Merged, Signal};
 use tokio::sync::Notify;
 
@@ -35,7 +35,10 @@ pub(crate) struct Lane {
     /// Items that the process before this one held for the lane when this one was forked. No item of this ledger.
     pub(crate) inherited: u64,
     pub(crate) budget: Budget,
-    /// Requests under way at most; may change at any time.
+    /// How many requests may be under way.
+    limit: Mutex<ConcurrencyLimit>,
+    /// Whether that is found by trying, between one and the most.
+    adapts: bool,
     max_in_flight: AtomicUsize,
     /// Past so many percent of the budget what waits is compressed.
     compress_held_above: u8,
@@ -143,6 +146,8 @@ impl Lane {
             destination,
             ledger: Ledger::new(),
             budget: Budget::new(config.queue_bytes),
+            limit: Mutex::new(limit(config.max_in_flight, config.adaptive)),
+            adapts: config.adaptive,
             max_in_flight: AtomicUsize::new(config.max_in_flight),
             compress_held_above: config.compress_held_above,
             offload,
@@ -253,12 +258,22 @@ impl Lane {
         }
     }
 
+    pub(crate) fn limit(&self) -> MutexGuard<'_, ConcurrencyLimit> {
+        // Its calls leave it whole.
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests under way at most, whatever the limit is now.
     pub(crate) fn max_in_flight(&self) -> usize {
         self.max_in_flight.load(Ordering::Relaxed)
     }
 
+    /// At least 1.
     pub(crate) fn set_max_in_flight(&self, requests: usize) {
         self.max_in_flight.store(requests, Ordering::Relaxed);
+        let least = if self.adapts { 1 } else { requests };
+        // Bounds that contradict each other are refused; these do not.
+        let _ = self.limit().set_bounds(least, requests);
         self.wake.notify_one();
     }
 
@@ -347,6 +362,8 @@ impl Lane {
     /// After a panic of the lane's task: what was under way is tried again. It may have arrived.
     pub(crate) fn recover(&self) {
         Counts::add(&self.counts.restarts, 1);
+        // The permits have gone with the task.
+        *self.limit() = limit(self.max_in_flight(), self.adapts);
         let mut state = self.state();
         state.settling = None;
         for (_, held) in std::mem::take(&mut state.in_flight) {
@@ -428,15 +445,43 @@ impl Lane {
     }
 }
 
+/// Which batches may be tried next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pick {
+    /// One that was tried before goes first.
+    Any,
+    /// Only one that was not.
+    Untried,
+}
+
+/// Where the search for the number of requests under way begins.
+const FIRST_LIMIT: usize = 8;
+
+fn limit(most: usize, adapts: bool) -> ConcurrencyLimit {
+    let mut config = LimitConfig::default();
+    (config.max, config.initial) = (most, most.min(FIRST_LIMIT));
+    // One that cannot be is refused, which this one can be.
+    ConcurrencyLimit::new(config).ok().filter(|_| adapts).unwrap_or_else(|| ConcurrencyLimit::fixed(most))
+}
+
 impl State {
-    /// The batch to try next: one that was tried before goes first.
-    pub(crate) fn take_next(&mut self) -> Option<Held> {
-        self.retry.pop_front().or_else(|| self.queue.pop_front())
+    /// The batch to try next.
+    pub(crate) fn take_next(&mut self, pick: Pick) -> Option<Held> {
+        match pick {
+            Pick::Any => self.retry.pop_front().or_else(|| self.queue.pop_front()),
+            Pick::Untried => {
+                let index = self.queue.iter().position(Held::is_untried)?;
+                self.queue.remove(index)
+            }
+        }
     }
 
     /// The batch to try next, to look at.
-    pub(crate) fn next(&self) -> Option<&Held> {
-        self.retry.front().or_else(|| self.queue.front())
+    pub(crate) fn next(&self, pick: Pick) -> Option<&Held> {
+        match pick {
+            Pick::Any => self.retry.front().or_else(|| self.queue.front()),
+            Pick::Untried => self.queue.iter().find(|held| held.is_untried()),
+        }
     }
 
     /// Takes the oldest batch of this priority that waits.

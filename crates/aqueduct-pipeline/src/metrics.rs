@@ -23,6 +23,12 @@ const REQUESTS: Desc = Desc::gauge(
     "Requests under way to the destination.",
 )
 .with_attributes(LANE);
+const LIMIT: Desc = Desc::gauge(
+    "aqueduct_pipeline_in_flight_limit",
+    "{request}",
+    "How many requests may be under way to the destination now.",
+)
+.with_attributes(LANE);
 const ATTEMPTS: Desc =
     Desc::counter("aqueduct_pipeline_attempts_total", "{attempt}", "Attempts to deliver a batch.")
         .with_attributes(LANE);
@@ -93,6 +99,7 @@ pub const METRICS: &[Desc] = &[
     HELD_BYTES,
     CAPACITY,
     REQUESTS,
+    LIMIT,
     ATTEMPTS,
     RETRIES,
     SENT,
@@ -113,10 +120,11 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 13] = [
+    let counters: [(&Desc, Reading); 14] = [
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),
+        (&LIMIT, |lane| lane.in_flight_limit as u64),
         (&ATTEMPTS, |lane| lane.attempts),
         (&RETRIES, |lane| lane.retries),
         (&SENT, |lane| lane.sent_bytes),

@@ -226,6 +226,7 @@ fn lane_status(lane: &Lane, open_items: u64, now: Instant) -> LaneStatus {
         retry_items: walk.retry_items,
         in_flight_items: walk.in_flight_items,
         in_flight_requests: walk.in_flight_batches,
+        in_flight_limit: lane.limit().limit(),
         held_bytes: lane.budget.held(),
         queue_bytes: lane.budget.limit(),
         full: lane.budget.is_full(),

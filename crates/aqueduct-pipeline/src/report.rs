@@ -26,6 +26,8 @@ pub struct LaneStatus {
     pub in_flight_items: u64,
     /// Requests under way.
     pub in_flight_requests: u64,
+    /// How many there may be now.
+    pub in_flight_limit: usize,
     /// Bytes charged to the lane's budget.
     pub held_bytes: u64,
     /// The lane's budget in bytes.
@@ -72,6 +74,7 @@ impl LaneStatus {
             retry_items: 0,
             in_flight_items: 0,
             in_flight_requests: 0,
+            in_flight_limit: 0,
             held_bytes: 0,
             queue_bytes: 0,
             full: false,

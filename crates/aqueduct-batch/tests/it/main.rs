@@ -1,4 +1,8 @@
 //! Integration tests of `aqueduct-batch`, one module per subject.
 
 mod batcher;
+mod driver;
+mod dynamic;
 mod model;
+mod monitor;
+mod processor;
