@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aqueduct_wire::Merged;
 
 use crate::compress::{CompressionStats, Compressor};
 use crate::config::{ClientConfig, Compression, Protocol};
+#[cfg(any(feature = "grpc", feature = "http"))]
+use crate::connect::{Resolve, Standing, System};
 use crate::error::ConfigError;
 use crate::failure::{Failure, FailureKind};
 #[cfg(feature = "grpc")]
 use crate::grpc;
 #[cfg(feature = "http")]
-use crate::http1;
+use crate::http;
 use crate::outcome::Outcome;
 use crate::request::{Encoding, Request};
 use crate::status::{ClientStatus, Counters};
@@ -33,6 +37,8 @@ use crate::status::{ClientStatus, Counters};
 #[doc(alias = "SpanExporter")]
 pub struct Client {
     config: ClientConfig,
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    resolver: Arc<dyn Resolve>,
     link: Link,
     json: bool,
     timeout: Duration,
@@ -44,9 +50,9 @@ pub struct Client {
 #[derive(Debug)]
 enum Link {
     #[cfg(feature = "grpc")]
-    Grpc(grpc::Peer),
+    Grpc(Box<grpc::Peer>),
     #[cfg(feature = "http")]
-    Http(http1::Peer),
+    Http(Box<http::Peer>),
 }
 
 /// How far one attempt got, for the case that its time runs out.
@@ -56,21 +62,27 @@ pub(crate) struct Progress {
     pub(crate) sent: AtomicBool,
     /// What the attempt comes to even if the rest of the answer never arrives.
     pub(crate) verdict: OnceLock<Outcome>,
+    /// Of the connection that the request was sent on last.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    standing: std::sync::Mutex<Option<Standing>>,
 }
 
 impl Progress {
-    #[cfg_attr(
-        not(any(feature = "grpc", feature = "http")),
-        allow(dead_code, reason = "there is no one to send")
-    )]
-    pub(crate) fn started(&self) {
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn started(&self, on: &Standing) {
         // Read by the same task only.
         self.sent.store(true, Ordering::Relaxed);
+        *self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(on.clone());
     }
 
     fn timed_out(self, limit: Duration) -> Outcome {
         if let Some(verdict) = self.verdict.into_inner() {
             return verdict;
+        }
+        #[cfg(any(feature = "grpc", feature = "http"))]
+        if let Some(standing) = self.standing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
+            standing.failed();
         }
         let message = format!("no complete answer within {limit:?}");
         Outcome::retry(match self.sent.into_inner() {
@@ -87,28 +99,62 @@ impl Client {
     ///
     /// [`ConfigError`] names the setting that makes no sense or that this build of the crate cannot do.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        Self::build(
+            config,
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Arc::new(System),
+        )
+    }
+
+    /// The same, with names looked up by this resolver instead of the system's.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub fn with_resolver(config: ClientConfig, resolver: Arc<dyn Resolve>) -> Result<Self, ConfigError> {
+        Self::build(config, resolver)
+    }
+
+    fn build(
+        config: ClientConfig,
+        #[cfg(any(feature = "grpc", feature = "http"))] resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         let counters = Arc::new(Counters::default());
         let compressor = Compressor::new(config.compression)?;
+        let link = Link::new(
+            &config,
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            &resolver,
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            &counters,
+        )?;
         Ok(Self {
             json: config.protocol == Protocol::HttpJson,
             timeout: config.timeout,
             max_request_bytes: config.max_request_bytes,
-            link: Link::new(&config, &counters)?,
+            link,
             compressor,
             counters,
             config,
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            resolver,
         })
     }
 
-    /// A client of the same settings with connections and counts of its own. For a process that was forked: this one's connections belong to
+    /// A client of the same settings and resolver with connections and counts of its own. For a process that was forked: this one's connections belong to
     /// its parent.
     ///
     /// # Errors
     ///
     /// As [`Client::new`]: what the settings refer to may have changed since.
     pub fn fresh(&self) -> Result<Self, ConfigError> {
-        Self::new(self.config.clone())
+        Self::build(
+            self.config.clone(),
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            self.resolver.clone(),
+        )
     }
 
     /// Turns a batch into what [`send`](Self::send) sends: JSON if that is the protocol, compressed if that is
@@ -181,6 +227,16 @@ impl Client {
         outcome
     }
 
+    /// Changes how many connections there are to each place while the client is in use: what
+    /// [`ClientConfig::connections`] and [`ClientConfig::max_connections`] say at first. Never ends a send in progress.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Range`] unless `min <= max` and `max` is from 1 to 1,024. Nothing has changed then.
+    pub fn resize(&self, min: usize, max: usize) -> Result<(), ConfigError> {
+        self.link.resize(min, max)
+    }
+
     /// A snapshot of connections, counts and the last events. Takes one uncontended lock.
     #[must_use]
     pub fn status(&self) -> ClientStatus {
@@ -224,19 +280,37 @@ impl Client {
 }
 
 impl Link {
-    fn new(config: &ClientConfig, counters: &Arc<Counters>) -> Result<Self, ConfigError> {
+    #[cfg(not(any(feature = "grpc", feature = "http")))]
+    fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
+        Err(ConfigError::FeatureMissing { feature: config.protocol.feature() })
+    }
+
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    fn new(
+        config: &ClientConfig,
+        resolver: &Arc<dyn Resolve>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
         match config.protocol {
             #[cfg(feature = "grpc")]
-            Protocol::Grpc => Ok(Self::Grpc(grpc::Peer::new(config, counters)?)),
+            Protocol::Grpc => Ok(Self::Grpc(Box::new(grpc::Peer::new(config, resolver, counters)?))),
             #[cfg(feature = "http")]
             Protocol::HttpProtobuf | Protocol::HttpJson => {
-                Ok(Self::Http(http1::Peer::new(config, counters)?))
+                Ok(Self::Http(Box::new(http::Peer::new(config, resolver, counters)?)))
             }
             #[allow(unreachable_patterns, reason = "which patterns are left depends on the features")]
-            _ => {
-                let _ = counters;
-                Err(ConfigError::FeatureMissing { feature: config.protocol.feature() })
-            }
+            _ => Err(ConfigError::FeatureMissing { feature: config.protocol.feature() }),
+        }
+    }
+
+    fn resize(&self, min: usize, max: usize) -> Result<(), ConfigError> {
+        #[cfg(not(any(feature = "grpc", feature = "http")))]
+        let _ = (min, max);
+        match *self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(ref peer) => peer.resize(min, max),
+            #[cfg(feature = "http")]
+            Self::Http(ref peer) => peer.resize(min, max),
         }
     }
 

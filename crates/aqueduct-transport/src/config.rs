@@ -5,6 +5,8 @@ use std::time::Duration;
 use aqueduct_wire::Signal;
 
 use crate::error::ConfigError;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use crate::pool::PoolConfig;
 
 /// How OTLP is spoken to the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,10 +15,10 @@ pub enum Protocol {
     /// OTLP/gRPC over HTTP/2 in clear text; usual port 4317. Needs the feature `grpc`.
     #[default]
     Grpc,
-    /// OTLP/HTTP over HTTP/1.1 with protobuf bodies; usual port 4318. Needs the feature `http`.
+    /// OTLP/HTTP with protobuf bodies; usual port 4318. Needs the feature `http`.
     HttpProtobuf,
-    /// OTLP/HTTP over HTTP/1.1 with JSON bodies; usual port 4318. Needs the features `http` and `json`. Costs several
-    /// times the CPU and the bytes of protobuf: for peers that understand nothing else.
+    /// OTLP/HTTP with JSON bodies; usual port 4318. Needs the features `http` and `json`. Costs several times the CPU
+    /// and the bytes of protobuf: for peers that understand nothing else.
     HttpJson,
 }
 
@@ -39,6 +41,20 @@ impl Protocol {
             Self::HttpJson => "json",
         }
     }
+}
+
+/// Which version of HTTP carries OTLP/HTTP. gRPC is always HTTP/2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HttpVersion {
+    /// What the peer prefers of the two with TLS (ALPN), and HTTP/1.1 in clear text.
+    #[default]
+    Auto,
+    /// HTTP/1.1: a connection carries one request at a time.
+    Http1,
+    /// HTTP/2 without asking ("prior knowledge", RFC 9113 section 3.3): a connection carries many requests at once.
+    #[doc(alias = "h2c")]
+    Http2,
 }
 
 /// How request bodies are compressed before they are sent.
@@ -105,13 +121,36 @@ pub struct ClientConfig {
     pub user_agent: Option<String>,
     /// How long one attempt may take, from the call to the last byte of the answer, connecting included. Default 5 s.
     pub timeout: Duration,
-    /// How long one connection may take to come about: name lookup, every address in turn, HTTP/2 preface. A later
-    /// attempt can still use a connection that came after its own attempt gave up. Default 5 s.
+    /// Which version of HTTP carries OTLP/HTTP. Default: what is agreed on with TLS, HTTP/1.1 in clear text.
+    pub http_version: HttpVersion,
+    /// How long one connection may take to come about: name lookup, the addresses, HTTP/2 preface. An address that
+    /// does not answer costs 250 ms before the next is tried beside it. A later attempt can still use a connection that
+    /// came after its own attempt gave up. Default 5 s.
     pub connect_timeout: Duration,
-    /// HTTP/2 connections, used in turn. One carries more than one core can send; more help against a load balancer
-    /// that spreads connections. OTLP/HTTP ignores it: it opens as many as there are concurrent sends. 1 to 1,024.
-    /// Default 1.
+    /// HTTP/2 connections that are opened by the first send, kept, and used the least busy first. One carries more
+    /// than one core can send; more help against a load balancer that spreads connections. 1 to 1,024. Default 1.
+    ///
+    /// HTTP/1.1, and HTTP/2 that was agreed on by TLS, ignore it: they keep none that is idle for too long.
+    #[doc(alias = "min_connections")]
     pub connections: usize,
+    /// Most connections to one place, `connections` to 1,024. Sends beyond wait for their turn, within their time. HTTP/1.1
+    /// opens as many as there are concurrent sends, HTTP/2 more than [`connections`](Self::connections) only while all
+    /// streams that the server allows are in use. `None` for 4 (or `connections`, if that is more) with HTTP/2 and gRPC,
+    /// and 128 otherwise. Default `None`.
+    pub max_connections: Option<usize>,
+    /// A connection of this age, a tenth more or less at random, takes no new sends; the next one looks the name up
+    /// anew. `None` for never. Behind a name whose addresses change, 5 to 30 minutes bound the time until the client
+    /// notices. Default none, because replacing good connections needs a name service that works at that moment.
+    pub max_connection_age: Option<Duration>,
+    /// After this many failures in a row an address is left alone, if the name has others: no connection, a lost one,
+    /// an attempt whose time ran out, the gRPC status UNAVAILABLE, an HTTP status from 500 on. Never more than half of
+    /// the addresses; when the others fail too, it is tried again at once. `None` for never. At least 1. Default 5.
+    #[doc(alias = "outlier_detection")]
+    pub eject_after: Option<u32>,
+    /// For how long, times the number of ejections in a row; then one connection tries it. Default 30 s.
+    pub ejection_time: Duration,
+    /// For how long at most. Default 300 s.
+    pub max_ejection_time: Duration,
     /// A larger answer than this is not read: a permanent failure, as the specification demands. Default 4 MiB.
     pub max_response_bytes: usize,
     /// A larger request than this, before or after compression, is not sent: [`Outcome::TooLarge`]. Default 64 MiB.
@@ -125,7 +164,8 @@ pub struct ClientConfig {
     pub keepalive_timeout: Duration,
     /// Idle time after which the kernel probes a TCP connection; `None` for never. Default 30 s.
     pub tcp_keepalive: Option<Duration>,
-    /// OTLP/HTTP only: a connection idle for longer is closed instead of used again. Default 90 s.
+    /// A connection idle for longer is closed instead of used again, except for the
+    /// [`connections`](Self::connections) that HTTP/2 keeps. Default 90 s.
     pub idle_timeout: Duration,
     /// HTTP/2 flow-control window for the answers on one connection, in bytes, 64 KiB to 2 GiB. Default 1 MiB.
     pub connection_window_bytes: u32,
@@ -137,6 +177,9 @@ pub struct ClientConfig {
     /// for. Default true.
     pub send_timeout: bool,
 }
+
+/// The longest ejection that makes sense; far below what an instant can be added to.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl ClientConfig {
     /// The default settings for this endpoint and protocol.
@@ -150,6 +193,23 @@ impl ClientConfig {
     pub fn with_signal_endpoint(mut self, signal: Signal, url: impl Into<String>) -> Self {
         self.signal_endpoints[signal.index()] = Some(url.into());
         self
+    }
+
+    /// The options of a pool of such connections that keeps this many up.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(crate) fn pool(&self, min: usize) -> PoolConfig {
+        let many_streams = self.protocol == Protocol::Grpc || self.http_version == HttpVersion::Http2;
+        let max = if many_streams { 4 } else { 128 };
+        PoolConfig {
+            min_connections: min,
+            max_connections: self.max_connections.unwrap_or(max.max(self.connections)),
+            // The steps of connecting have the same limit each, and say better what took so long.
+            connect_timeout: self.connect_timeout.saturating_add(Duration::from_secs(1)),
+            idle_timeout: Some(self.idle_timeout),
+            acquire_timeout: self.timeout,
+            max_age: self.max_connection_age,
+            ..PoolConfig::default()
+        }
     }
 
     /// Checks what no other part of the client checks while it is built.
@@ -166,6 +226,24 @@ impl ClientConfig {
             "must be at least 100 ms",
         )?;
         range((1..=1024).contains(&self.connections), "connections", "must be from 1 to 1024")?;
+        range(
+            self.max_connections.is_none_or(|max| (self.connections..=1024).contains(&max)),
+            "max_connections",
+            "must be from `connections` to 1024",
+        )?;
+        range(!self.idle_timeout.is_zero(), "idle_timeout", "must be longer than nothing")?;
+        range(
+            self.max_connection_age.is_none_or(|age| !age.is_zero()),
+            "max_connection_age",
+            "must be longer than nothing",
+        )?;
+        range(self.eject_after != Some(0), "eject_after", "must be at least 1")?;
+        range(!self.ejection_time.is_zero(), "ejection_time", "must be longer than nothing")?;
+        range(
+            self.max_ejection_time >= self.ejection_time && self.max_ejection_time <= DAY,
+            "max_ejection_time",
+            "must be at least `ejection_time` and at most a day",
+        )?;
         // A gRPC message has a 32-bit length.
         range(
             (1..=u32::MAX as usize).contains(&self.max_request_bytes),
@@ -206,8 +284,14 @@ impl Default for ClientConfig {
             headers: Vec::new(),
             user_agent: None,
             timeout: Duration::from_secs(5),
+            http_version: HttpVersion::Auto,
             connect_timeout: Duration::from_secs(5),
             connections: 1,
+            max_connections: None,
+            max_connection_age: None,
+            eject_after: Some(5),
+            ejection_time: Duration::from_secs(30),
+            max_ejection_time: Duration::from_secs(300),
             max_response_bytes: 4 << 20,
             max_request_bytes: 64 << 20,
             keepalive_interval: Some(Duration::from_secs(30)),

@@ -85,7 +85,6 @@ impl Endpoint {
     }
 
     /// The full URL of one signal's method or resource.
-    #[cfg(any(feature = "grpc", feature = "tonic", test))]
     pub(crate) fn uri(&self) -> Uri {
         Uri::builder()
             .scheme("http")

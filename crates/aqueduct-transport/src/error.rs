@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a [`Client`](crate::Client) cannot be built from a [`ClientConfig`](crate::ClientConfig), or a policy from its numbers.
+/// Why a [`Client`](crate::Client) cannot be built from a [`ClientConfig`](crate::ClientConfig), a
+/// [`ConnectionPool`](crate::ConnectionPool) from a [`PoolConfig`](crate::PoolConfig), or a policy from its numbers.
 ///
 /// Nothing of the network is looked at when a client is built, so none of these depends on the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]

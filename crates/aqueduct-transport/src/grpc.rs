@@ -4,13 +4,7 @@ mod answer;
 #[cfg(feature = "grpc")]
 mod call;
 #[cfg(feature = "grpc")]
-mod connection;
-#[cfg(feature = "grpc")]
-mod keepalive;
-#[cfg(feature = "grpc")]
 mod peer;
-#[cfg(feature = "grpc")]
-mod upload;
 
 pub(crate) use answer::Answer;
 #[cfg(feature = "grpc")]

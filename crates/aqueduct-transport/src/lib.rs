@@ -48,7 +48,7 @@
 //!
 //! # Concepts
 //!
-//! - A [`Client`] talks to one peer, over [`Protocol`] and with [`Compression`] as its [`ClientConfig`] says.
+//! - A [`Client`] talks to one peer, over [`Protocol`], [`HttpVersion`] and with [`Compression`] as its [`ClientConfig`] says.
 //!   [`Client::prepare`] makes a [`Request`] of a batch, once; [`Client::send`] makes one attempt, as often as it takes.
 //! - An [`Outcome`] is what to do about the data: delivered, partly delivered (never retry), retry, permanent, too
 //!   large. A [`Failure`] says why, and whether the peer may have taken the data all the same. The module [`outcome`] holds
@@ -66,6 +66,10 @@
 //!   [`ConcurrencyGate`]; [`Resilient`] is retry, breaker and budget around any operation.
 //! - A [`Compressor`] is a codec with contexts that are used again, alone or in a client; [`Request::to_batch`] is the way back, and a
 //!   [`CompressionAnalyzer`] tells which codec suits one's own data.
+//! - A [`ConnectionPool`] opens, shares, checks and closes the connections of a client, and those of anything else
+//!   that you give it a [`Connect`] for. [`ClientConfig`] has its options.
+//! - The addresses of a name are looked up for every connection, by the system or by your [`Resolve`]. Each connection
+//!   prefers another one; one that does not answer costs 250 ms, and one that keeps failing is left alone for a while.
 //! - [`ClientStatus`] and [`CompressionStats`] are snapshots for health pages; [`METRICS`] describes them.
 //!
 //! # Guarantees
@@ -80,8 +84,10 @@
 //! - *Duplicates.* An attempt is repeated by the client itself only if the server cannot have seen the whole request: a kept
 //!   HTTP/1.1 connection that turned out to be closed, an HTTP/2 connection on which no stream could be opened.
 //! - *Cancellation.* Dropping a send resets its stream or closes its connection, and harms no other send.
-//! - *Overload.* Nothing is queued here. Sends beyond the server's limit of concurrent streams wait for their turn within
-//!   their time.
+//! - *Overload.* Nothing is queued here. Sends beyond what [`ClientConfig::max_connections`] can carry wait for their turn,
+//!   in order, within their time.
+//! - *Connections.* A connection that retires (by age, by `resize`, by the server's goodbye) ends the sends that are on it in
+//!   peace and takes no new ones.
 //! - *Retry storms.* Over any time, retries under a [`RetryBudget`] are at most a tenth of first attempts, ten saved ones, and
 //!   one for each ten seconds (the defaults). In a simulation of fifty clients with budget, limit and pauses, at a backend that
 //!   comes back at half its strength, attempts are at most 1.2 times deliveries.
@@ -94,8 +100,9 @@
 //! # Limitations
 //!
 //! - No TLS, no unix sockets, no proxies, no `OTEL_EXPORTER_OTLP_*` variables yet.
-//! - OTLP/HTTP over HTTP/1.1 only. Redirects are not followed, by design.
-//! - The addresses of a name are tried one after the other, each with its share of the time, not in a race.
+//! - Redirects are not followed, by design.
+//! - A change of a name's addresses is noticed when a connection is opened; set [`ClientConfig::max_connection_age`] to have
+//!   that happen.
 //! - A peer's RST_STREAM other than a refusal counts as a lost connection, to be retried, as the data may not have
 //!   arrived; gRPC would call some of them INTERNAL and give up.
 //! - A [`Client`] makes one attempt and follows no policy: putting the two together is its caller's, and queueing too.
@@ -112,7 +119,7 @@
 //! | feature | default | unlocks |
 //! |---|---|---|
 //! | `grpc` | yes | [`Protocol::Grpc`], over the h2 crate |
-//! | `http` | yes | [`Protocol::HttpProtobuf`], over hyper; needs neither tonic nor prost |
+//! | `http` | yes | [`Protocol::HttpProtobuf`], over hyper (HTTP/1.1) and h2 (HTTP/2); needs neither tonic nor prost |
 //! | `gzip` | yes | [`Compression::Gzip`], over zlib-rs |
 //! | `zstd` | yes | [`Compression::Zstd`] |
 //! | `json` | no | [`Protocol::HttpJson`] |
@@ -137,11 +144,14 @@ mod grpc;
 #[cfg(any(feature = "grpc", feature = "http", feature = "tonic"))]
 mod headers;
 #[cfg(feature = "http")]
-mod http1;
+mod http;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod http2;
 pub mod limit;
 mod metrics;
 pub mod outcome;
 mod pause;
+mod pool;
 mod request;
 mod resilient;
 mod retry;
@@ -156,7 +166,9 @@ pub use client::Client;
 pub use compress::{
     CompressionAnalyzer, CompressionReport, CompressionRow, CompressionStats, Compressor, InflateError,
 };
-pub use config::{ClientConfig, Compression, Protocol};
+pub use config::{ClientConfig, Compression, HttpVersion, Protocol};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use connect::{Resolve, Resolving};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
 #[doc(inline)]
@@ -165,6 +177,7 @@ pub use metrics::{METRICS, write_prometheus};
 #[doc(inline)]
 pub use outcome::Outcome;
 pub use pause::{PauseClock, Turn};
+pub use pool::{Connect, ConnectionPool, PoolConfig, PoolError, PoolStatus, PooledConnection, Retired};
 pub use request::{Encoding, Format, Request};
 pub use resilient::Resilient;
 pub use retry::{

@@ -1,6 +1,7 @@
 //! The bytes of a connection, whatever carries them.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,23 @@ use tokio::net::TcpStream;
 pub(crate) enum Stream {
     /// In clear text.
     Tcp(TcpStream),
+}
+
+impl Stream {
+    /// Whether the peer has chosen HTTP/2 for this connection (ALPN, RFC 7301). Never in clear text, where nobody asks.
+    #[cfg(feature = "http")]
+    pub(crate) const fn alpn_h2(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+        }
+    }
+
+    /// The address that this is connected to.
+    pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

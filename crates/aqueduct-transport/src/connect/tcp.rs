@@ -3,36 +3,48 @@
 use std::io;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::Dial;
+use super::race::race;
 use crate::failure::Failure;
 
 impl Dial {
-    /// Looks the name up anew, since whoever moved a service changed its name's addresses, and tries every address
-    /// until one answers. An address that swallows our packets gets no more than its share of the time.
+    /// Looks the name up anew, since whoever moved a service changed its name's addresses, and connects to the first of
+    /// the addresses that answers. Each connection prefers another one. If the lookup fails, the addresses of the
+    /// last one are better than none: a name service may be out of order while the peer is not.
     pub(super) async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, Failure> {
-        let addresses = match timeout_at(deadline, lookup_host((self.host.as_str(), self.port))).await {
+        let found = match timeout_at(deadline, self.resolver.resolve(&self.host, self.port)).await {
             Err(_) => return Err(self.failure("the name lookup timed out")),
-            Ok(Err(error)) => return Err(self.failure(&error.to_string())),
-            Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
+            Ok(Err(error)) => match self.addresses.known() {
+                known if known.is_empty() => return Err(self.failure(&error.to_string())),
+                known => known,
+            },
+            Ok(Ok(found)) if found.is_empty() => return Err(self.failure("the name has no address")),
+            Ok(Ok(found)) => found,
         };
-        let mut last = "the name has no address".to_owned();
-        for (tried, address) in addresses.iter().enumerate() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // There is at least this one address left, and never more than a u32 can count.
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match timeout(share, TcpStream::connect(address)).await {
-                Err(_) => last = format!("{address} did not answer in {share:.1?}"),
-                Ok(Err(error)) => last = format!("{address}: {error}"),
-                Ok(Ok(stream)) => match self.tune(&stream) {
-                    Err(error) => last = format!("{address}: {error}"),
-                    Ok(()) => return Ok(stream),
-                },
+        let addresses = self.addresses.plan(&found);
+        let connect = async |address| {
+            let stream = TcpStream::connect(address).await?;
+            self.tune(&stream)?;
+            Ok(stream)
+        };
+        match race(&addresses, deadline, connect).await {
+            Ok(won) => {
+                // Whoever lets packets vanish costs every connection a quarter of a second.
+                let failed = won.failed.iter().map(|failed| failed.address);
+                failed.chain(won.overtaken).for_each(|address| self.addresses.failed(address));
+                Ok(won.stream)
+            }
+            Err(failed) => {
+                failed.iter().for_each(|failed| self.addresses.failed(failed.address));
+                self.addresses.all_failed();
+                let reasons: Vec<String> =
+                    failed.iter().map(|failed| format!("{}: {}", failed.address, failed.reason)).collect();
+                Err(self.failure(&reasons.join("; ")))
             }
         }
-        Err(self.failure(&last))
     }
 
     fn tune(&self, stream: &TcpStream) -> io::Result<()> {
@@ -47,16 +59,26 @@ impl Dial {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use tokio::net::TcpListener;
 
+    use super::super::{Resolve, Resolving, System};
     use super::*;
+    use crate::config::{ClientConfig, Protocol};
     use crate::failure::FailureKind;
 
     fn dial(host: &str, port: u16) -> Dial {
-        let timeout = Duration::from_secs(5);
-        Dial { host: host.to_owned(), port, timeout, tcp_keepalive: Some(Duration::from_secs(30)) }
+        let config = ClientConfig::new(format!("http://{host}:{port}"), Protocol::HttpProtobuf);
+        let place = crate::endpoint::Endpoint {
+            host: host.to_owned(),
+            port,
+            authority: format!("{host}:{port}").parse().expect("valid"),
+            path: "/".parse().expect("valid"),
+        };
+        Dial::new(&place, &config, &(Arc::new(System) as Arc<dyn Resolve>))
     }
 
     /// Guards the options whose lack shows only in production: 40 ms on every request, and connections that a
@@ -85,5 +107,84 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Connect);
         assert_eq!(failure.message.matches("192.0.2.1:4317").count(), 1, "{failure}");
         assert!(started.elapsed() < Duration::from_secs(3));
+    }
+
+    /// A resolver that never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Resolve for Silent {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Resolving<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// Guards the connect time-out against a name service that does not answer.
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_ends_in_time() {
+        let dial = Dial { resolver: Arc::new(Silent), ..dial("collectors", 4317) };
+        let started = Instant::now();
+        let failure = dial.connect_tcp(started + dial.timeout).await.expect_err("no answer");
+        assert_eq!(failure.message, "collectors:4317: the name lookup timed out");
+        assert_eq!(started.elapsed(), dial.timeout);
+    }
+
+    /// In the list, it stands for a lookup that fails.
+    const NAME_SERVICE_DOWN: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+    /// A resolver that answers from a list that the test changes.
+    #[derive(Debug)]
+    struct List(Mutex<Vec<SocketAddr>>);
+
+    impl Resolve for List {
+        fn resolve<'a>(&'a self, host: &'a str, _: u16) -> Resolving<'a> {
+            assert_eq!(host, "collectors");
+            Box::pin(async {
+                match self.0.lock().expect("no panic").clone() {
+                    list if list.contains(&NAME_SERVICE_DOWN) => Err(io::Error::other("no name service")),
+                    list => Ok(list),
+                }
+            })
+        }
+    }
+
+    /// Guards the spread over all addresses, the lookup at every connect and what happens without one, and that a
+    /// refusing address costs nothing.
+    #[tokio::test]
+    async fn all_addresses_are_used() {
+        let mut listeners = Vec::new();
+        for _ in 0..2 {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+        }
+        let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut addresses: Vec<SocketAddr> =
+            listeners.iter().map(|listener| listener.local_addr().expect("bound")).collect();
+        addresses.push(closed.local_addr().expect("bound"));
+        drop(closed);
+        let list = Arc::new(List(Mutex::new(vec![NAME_SERVICE_DOWN])));
+        let dial = Dial { resolver: list.clone(), ..dial("collectors", 4317) };
+        let connect = async || {
+            let stream = dial.connect_tcp(Instant::now() + dial.timeout).await;
+            stream.map(|stream| stream.peer_addr().expect("connected"))
+        };
+        assert!(connect().await.expect_err("nothing is known").message.contains("no name service"));
+        list.0.lock().expect("no panic").clone_from(&addresses);
+        let mut reached = Vec::new();
+        for _ in 0..6 {
+            reached.push(connect().await.expect("two listen"));
+        }
+        for address in &addresses[..2] {
+            assert!(reached.iter().filter(|reached| *reached == address).count() >= 2, "{reached:?}");
+        }
+        *list.0.lock().expect("no panic") = vec![addresses[0]];
+        assert_eq!(connect().await.expect("it listens"), addresses[0]);
+        *list.0.lock().expect("no panic") = vec![NAME_SERVICE_DOWN];
+        assert_eq!(connect().await.expect("it is known"), addresses[0]);
+        *list.0.lock().expect("no panic") = vec![addresses[2]];
+        let failure = connect().await.expect_err("nobody listens");
+        assert!(failure.message.contains(&addresses[2].to_string()), "{failure}");
+        list.0.lock().expect("no panic").clear();
+        assert!(connect().await.expect_err("no address").message.contains("no address"));
     }
 }

@@ -1,28 +1,23 @@
 //! The peer of a gRPC client: its connections and what every call to it has in common.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aqueduct_wire::Signal;
-use aqueduct_wire::grpc::format_timeout;
-use bytes::Bytes;
-use h2::SendStream;
-use h2::client::{Builder, ResponseFuture};
+use aqueduct_wire::grpc::{format_timeout, prefix};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, Version};
 
 use super::call::exchange;
-use super::connection::{Setup, Slot};
-use super::keepalive::Complaints;
-use super::upload::Upload;
 use super::{grpc_headers, json_refused};
 use crate::client::Progress;
 use crate::config::ClientConfig;
-use crate::connect::Dial;
+use crate::connect::{Dial, Resolve};
 use crate::endpoint::grpc_uris;
 use crate::error::ConfigError;
 use crate::failure::{Failure, FailureKind};
+use crate::http2::{Call, Connector, HANDLES, Settings};
 use crate::outcome::Outcome;
+use crate::pool::ConnectionPool;
 use crate::request::{Encoding, Format, Request};
 use crate::status::Counters;
 
@@ -30,99 +25,73 @@ use crate::status::Counters;
 pub(crate) struct Peer {
     uris: [Uri; Signal::ALL.len()],
     headers: HeaderMap,
-    slots: Box<[Slot]>,
-    /// Whose turn it is; a plain counter, so relaxed.
-    turn: AtomicUsize,
-    setup: Arc<Setup>,
+    pool: ConnectionPool<Connector>,
     max_response_bytes: usize,
 }
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// How often one attempt may find that the connection it was given has just ended. Nothing was sent then, so going on
-/// to the next is no retry.
-const HANDLES: usize = 3;
-
 impl Peer {
-    pub(crate) fn new(config: &ClientConfig, counters: &Arc<Counters>) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        config: &ClientConfig,
+        resolver: &Arc<dyn Resolve>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, ConfigError> {
         let (place, uris) = grpc_uris(&config.endpoint)?;
         let mut headers = grpc_headers(config)?;
         if config.send_timeout {
             let timeout = HeaderValue::try_from(format_timeout(config.timeout));
             headers.extend(timeout.ok().map(|timeout| (GRPC_TIMEOUT, timeout)));
         }
-        let mut http2 = Builder::new();
-        http2
-            .initial_window_size(config.stream_window_bytes)
-            .initial_connection_window_size(config.connection_window_bytes)
-            .max_header_list_size(config.max_header_list_bytes)
-            .enable_push(false);
-        let setup = Setup {
-            dial: Dial {
-                host: place.host,
-                port: place.port,
-                timeout: config.connect_timeout,
-                tcp_keepalive: config.tcp_keepalive,
-            },
-            http2,
-            keepalive_interval: config.keepalive_interval,
-            keepalive_timeout: config.keepalive_timeout,
-            complaints: Complaints::default(),
+        let connector = Connector {
+            dial: Dial::new(&place, config, resolver),
+            settings: Settings::new(config, counters),
             counters: counters.clone(),
         };
-        Ok(Self {
-            uris,
-            headers,
-            slots: (0..config.connections).map(|_| Slot::default()).collect(),
-            turn: AtomicUsize::new(0),
-            setup: Arc::new(setup),
-            max_response_bytes: config.max_response_bytes,
-        })
+        let pool = ConnectionPool::new(connector, config.pool(config.connections))?;
+        Ok(Self { uris, headers, pool, max_response_bytes: config.max_response_bytes })
+    }
+
+    pub(crate) fn resize(&self, min: usize, max: usize) -> Result<(), ConfigError> {
+        self.pool.resize(min, max)
     }
 
     pub(crate) async fn call(&self, request: &Request, progress: &Progress) -> (Outcome, Option<String>) {
         if request.format() != Format::Protobuf {
             return (json_refused(), None);
         }
-        let slot = &self.slots[self.turn.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
+        // The client's limit on request sizes is below 4 GiB.
+        let len = u32::try_from(request.len()).unwrap_or(u32::MAX);
+        let prefix = prefix(len, request.encoding() != Encoding::Identity);
         let mut ended = None;
         for _ in 0..HANDLES {
-            let (handle, ticket) = match slot.handle(&self.setup).await {
-                Ok(up) => up,
-                Err(failure) => return (Outcome::retry(failure), None),
+            let connection = match self.pool.acquire().await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    let failure = self.pool.connector().dial.none_from_pool(&error);
+                    return (Outcome::retry(failure), None);
+                }
             };
-            match self.open(handle.send, request, progress).await {
-                Ok((response, stream)) => {
-                    let upload = Upload::new(stream, request);
-                    let outcome = exchange(response, upload, self.max_response_bytes).await;
-                    handle.answers.fetch_add(1, Ordering::Relaxed);
-                    return outcome;
+            match Call::open(&connection, self.head(request), &prefix, request).await {
+                Ok(mut call) => {
+                    progress.started(&connection.standing);
+                    let ended = exchange(&mut call, self.max_response_bytes).await;
+                    connection.standing.learn(&ended.0);
+                    return ended;
                 }
                 Err(error) => {
-                    slot.forget(&ticket);
+                    connection.discard();
                     ended = Some(error);
                 }
             }
         }
         let reason = ended.map_or_else(String::new, |error| error.to_string());
-        (
-            Outcome::retry(Failure::new(
-                FailureKind::Refused,
-                format!("connections end as soon as they begin: {reason}"),
-            )),
-            None,
-        )
+        let message = format!("connections end as soon as they begin: {reason}");
+        (Outcome::retry(Failure::new(FailureKind::Refused, message)), None)
     }
 
-    /// Opens a stream and sends the head on it. After an error nothing was sent.
-    async fn open(
-        &self,
-        send: h2::client::SendRequest<Bytes>,
-        request: &Request,
-        progress: &Progress,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let mut send = send.ready().await?;
+    fn head(&self, request: &Request) -> http::Request<()> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::POST;
         *head.version_mut() = Version::HTTP_2;
@@ -131,8 +100,6 @@ impl Peer {
         if request.encoding() != Encoding::Identity {
             head.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static(request.encoding().as_str()));
         }
-        let opened = send.send_request(head, false)?;
-        progress.started();
-        Ok(opened)
+        head
     }
 }

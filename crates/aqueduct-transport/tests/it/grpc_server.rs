@@ -82,10 +82,11 @@ async fn connection<F, R>(
     while let Some(Ok((request, respond))) = connection.accept().await {
         let number = number.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(serve(Call { request, respond, number }));
-        calls -= 1;
-        if calls == 0 {
+        // More may be on their way when the goodbye is said.
+        if calls == 1 {
             connection.graceful_shutdown();
         }
+        calls = calls.saturating_sub(1);
     }
 }
 

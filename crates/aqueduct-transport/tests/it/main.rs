@@ -1,17 +1,21 @@
 //! Tests over real sockets: against tonic's server as the interoperating peer, and against scripted servers for
 //! everything a good server does not do. And simulations of the delivery policies, without sockets.
 
+mod addresses;
 mod batches;
 mod bodies;
+mod churn;
 mod connections;
 mod grpc_hostile;
 mod grpc_server;
+mod http2;
 mod http_hostile;
 mod http_server;
 mod interop;
 #[cfg(feature = "json")]
 mod json;
 mod limit;
+mod pool;
 mod sim;
 mod status;
 mod storm;

@@ -55,13 +55,21 @@ async fn too_large_a_request_is_not_sent() {
 #[test]
 fn configurations_are_checked() {
     type Change = fn(&mut ClientConfig);
-    let changes: [(&str, Change); 11] = [
+    let changes: [(&str, Change); 16] = [
         ("timeout", |config| config.timeout = std::time::Duration::ZERO),
         ("connect_timeout", |config| config.connect_timeout = std::time::Duration::ZERO),
         ("keepalive_interval", |config| {
             config.keepalive_interval = Some(std::time::Duration::from_millis(1))
         }),
         ("connections", |config| config.connections = 0),
+        ("max_connections", |config| {
+            config.connections = 3;
+            config.max_connections = Some(2);
+        }),
+        ("max_connection_age", |config| config.max_connection_age = Some(std::time::Duration::ZERO)),
+        ("idle_timeout", |config| config.idle_timeout = std::time::Duration::ZERO),
+        ("eject_after", |config| config.eject_after = Some(0)),
+        ("max_ejection_time", |config| config.max_ejection_time = std::time::Duration::from_secs(1)),
         ("max_request_bytes", |config| config.max_request_bytes = 0),
         ("stream_window_bytes", |config| config.stream_window_bytes = u32::MAX),
         ("header \"a b\"", |config| config.headers.push(("a b".into(), "c".into()))),
