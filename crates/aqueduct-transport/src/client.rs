@@ -8,7 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aqueduct_wire::Merged;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use aqueduct_wire::rpc::Code;
+use tokio::time::Instant;
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+use crate::auth::Credentials;
 use crate::compress::{CompressionStats, Compressor};
 use crate::config::{ClientConfig, Compression, Protocol};
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -40,6 +45,8 @@ pub struct Client {
     #[cfg(any(feature = "grpc", feature = "http"))]
     resolver: Arc<dyn Resolve>,
     link: Link,
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    credentials: Option<Credentials>,
     json: bool,
     timeout: Duration,
     max_request_bytes: usize,
@@ -54,6 +61,13 @@ enum Link {
     #[cfg(feature = "http")]
     Http(Box<http::Peer>),
 }
+
+/// Headers for one request.
+#[cfg(any(feature = "grpc", feature = "http"))]
+type Provided<'a> = Option<&'a ::http::HeaderMap>;
+/// There is no one to send them to.
+#[cfg(not(any(feature = "grpc", feature = "http")))]
+type Provided<'a> = Option<&'a std::convert::Infallible>;
 
 /// How far one attempt got, for the case that its time runs out.
 #[derive(Debug, Default)]
@@ -93,7 +107,8 @@ impl Progress {
 }
 
 impl Client {
-    /// Checks the configuration and builds the client. No I/O, no task, no runtime needed yet.
+    /// Checks the configuration and builds the client. Reads certificates for endpoints with TLS; otherwise no I/O, no task,
+    /// no runtime needed yet.
     ///
     /// # Errors
     ///
@@ -135,6 +150,8 @@ impl Client {
             timeout: config.timeout,
             max_request_bytes: config.max_request_bytes,
             link,
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            credentials: config.header_source.clone().map(Credentials::new),
             compressor,
             counters,
             config,
@@ -218,8 +235,37 @@ impl Client {
                 "a client needs a tokio runtime to send",
             ));
         }
+        // A configured time is a day at most.
+        let deadline = Instant::now() + self.timeout;
+        #[cfg(any(feature = "grpc", feature = "http"))]
+        if let Some(credentials) = &self.credentials {
+            return self.authorized(credentials, request, deadline).await;
+        }
+        self.exchange(request, None, deadline).await
+    }
+
+    /// Sends with headers that are fetched, and if the server does not accept them once more with new ones: it has refused the
+    /// request, so nothing is duplicated.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    async fn authorized(&self, credentials: &Credentials, request: &Request, deadline: Instant) -> Outcome {
+        let issued = match credentials.current(deadline).await {
+            Ok(issued) => issued,
+            Err(failure) => return Outcome::retry(failure),
+        };
+        let outcome = self.exchange(request, Some(&issued.headers), deadline).await;
+        if !unauthenticated(&outcome) {
+            return outcome;
+        }
+        match credentials.instead_of(&issued, deadline).await {
+            Ok(renewed) => self.exchange(request, Some(&renewed.headers), deadline).await,
+            Err(failure) => Outcome::retry(failure),
+        }
+    }
+
+    /// One request and its answer.
+    async fn exchange(&self, request: &Request, provided: Provided<'_>, deadline: Instant) -> Outcome {
         let progress = Progress::default();
-        let answer = tokio::time::timeout(self.timeout, self.link.call(request, &progress)).await;
+        let answer = tokio::time::timeout_at(deadline, self.link.call(request, provided, &progress)).await;
         let (outcome, warning) = answer.unwrap_or_else(|_| (progress.timed_out(self.timeout), None));
         if let Some(warning) = warning {
             self.counters.warned(warning);
@@ -315,15 +361,27 @@ impl Link {
     }
 
     /// The outcome of one attempt and what was odd about it.
-    async fn call(&self, request: &Request, progress: &Progress) -> (Outcome, Option<String>) {
+    async fn call(
+        &self,
+        request: &Request,
+        provided: Provided<'_>,
+        progress: &Progress,
+    ) -> (Outcome, Option<String>) {
         #[cfg(not(any(feature = "grpc", feature = "http")))]
-        let _ = (request, progress);
+        let _ = (request, provided, progress);
         // Without a protocol there is no value of this type, and nothing to match.
         match *self {
             #[cfg(feature = "grpc")]
-            Self::Grpc(ref peer) => peer.call(request, progress).await,
+            Self::Grpc(ref peer) => peer.call(request, provided, progress).await,
             #[cfg(feature = "http")]
-            Self::Http(ref peer) => peer.call(request, progress).await,
+            Self::Http(ref peer) => peer.call(request, provided, progress).await,
         }
     }
+}
+
+/// Whether the server refused the request because it does not know who sent it.
+#[cfg(any(feature = "grpc", feature = "http"))]
+fn unauthenticated(outcome: &Outcome) -> bool {
+    let kind = outcome.failure().map(|failure| failure.kind);
+    matches!(kind, Some(FailureKind::Http(401) | FailureKind::Status(Code::Unauthenticated)))
 }

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use aqueduct_wire::Signal;
 
+use crate::auth::HeaderSource;
 use crate::error::ConfigError;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use crate::pool::PoolConfig;
+use crate::proxy::{ProxyConfig, masked};
+use crate::tls::TlsConfig;
 
 /// How OTLP is spoken to the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// OTLP/gRPC over HTTP/2 in clear text; usual port 4317. Needs the feature `grpc`.
+    /// OTLP/gRPC over HTTP/2; usual port 4317. Needs the feature `grpc`.
     #[default]
     Grpc,
     /// OTLP/HTTP with protobuf bodies; usual port 4318. Needs the feature `http`.
@@ -102,8 +105,10 @@ impl std::fmt::Display for Compression {
 #[doc(alias = "OtlpConfig")]
 #[doc(alias = "ExporterConfig")]
 pub struct ClientConfig {
-    /// Where the peer is: `http://host:port[/path]`, and for gRPC also `host:port`. Without a port: 4317 for gRPC, 80
-    /// for HTTP. OTLP/HTTP appends `/v1/<signal>` to the path; gRPC prefixes its method's path with it. Default
+    /// Where the peer is: `http://host:port[/path]` in clear text, `https://host:port[/path]` with [TLS](Self::tls),
+    /// `unix:/path` or `unix:///path` for a socket on this machine, and for gRPC also `host:port` in clear text. Without a
+    /// port: 4317 for gRPC; 80 and, with TLS, 443 for HTTP. OTLP/HTTP appends `/v1/<signal>` to the path; gRPC prefixes its
+    /// method's path with it; the path of a socket is not part of what is asked for there. Default
     /// `http://localhost:4317`.
     pub endpoint: String,
     /// URLs used as they are for single signals instead of [`endpoint`](Self::endpoint), by [`Signal::index`]; OTLP/HTTP
@@ -116,16 +121,23 @@ pub struct ClientConfig {
     /// Headers (gRPC: metadata) added to every request, in this order; names are case-insensitive. Values may be
     /// secrets, so `Debug` hides them. Headers the protocol itself needs are refused. Default none.
     pub headers: Vec<(String, String)>,
+    /// Headers that are fetched when they are needed, such as tokens that expire. Default none.
+    pub header_source: Option<HeaderSource>,
+    /// How `https://` endpoints are spoken to. Default: the system's authorities, TLS 1.2 or newer.
+    pub tls: TlsConfig,
+    /// Proxies on the way to the peer. Default none, whatever the environment says.
+    pub proxy: ProxyConfig,
     /// What stands before our own name in the `user-agent` header, `None` for nothing: `my-agent/1.2
     /// OTel-OTLP-Exporter-Rust/0.1.0`. Default none.
     pub user_agent: Option<String>,
-    /// How long one attempt may take, from the call to the last byte of the answer, connecting included. Default 5 s.
+    /// How long one attempt may take, from the call to the last byte of the answer, connecting and the fetching of
+    /// headers included. At most one day. Default 5 s.
     pub timeout: Duration,
     /// Which version of HTTP carries OTLP/HTTP. Default: what is agreed on with TLS, HTTP/1.1 in clear text.
     pub http_version: HttpVersion,
-    /// How long one connection may take to come about: name lookup, the addresses, HTTP/2 preface. An address that
+    /// How long one connection may take to come about: name lookup, the addresses, proxy, TLS, HTTP/2 preface. An address that
     /// does not answer costs 250 ms before the next is tried beside it. A later attempt can still use a connection that
-    /// came after its own attempt gave up. Default 5 s.
+    /// came after its own attempt gave up. At most one day. Default 5 s.
     pub connect_timeout: Duration,
     /// HTTP/2 connections that are opened by the first send, kept, and used the least busy first. One carries more
     /// than one core can send; more help against a load balancer that spreads connections. 1 to 1,024. Default 1.
@@ -219,6 +231,10 @@ impl ClientConfig {
         };
         range(!self.timeout.is_zero(), "timeout", "must be longer than nothing")?;
         range(!self.connect_timeout.is_zero(), "connect_timeout", "must be longer than nothing")?;
+        // What is added to the time of day must fit in it.
+        let day = Duration::from_secs(86_400);
+        range(self.timeout <= day, "timeout", "must be at most one day")?;
+        range(self.connect_timeout <= day, "connect_timeout", "must be at most one day")?;
         range(!self.keepalive_timeout.is_zero(), "keepalive_timeout", "must be longer than nothing")?;
         range(
             self.keepalive_interval.is_none_or(|every| every >= Duration::from_millis(100)),
@@ -282,6 +298,9 @@ impl Default for ClientConfig {
             protocol: Protocol::Grpc,
             compression: Compression::None,
             headers: Vec::new(),
+            header_source: None,
+            tls: TlsConfig::default(),
+            proxy: ProxyConfig::default(),
             user_agent: None,
             timeout: Duration::from_secs(5),
             http_version: HttpVersion::Auto,
@@ -310,11 +329,17 @@ impl std::fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| (name.as_str(), "..")).collect();
         f.debug_struct("ClientConfig")
-            .field("endpoint", &self.endpoint)
-            .field("signal_endpoints", &self.signal_endpoints)
+            .field("endpoint", &masked(&self.endpoint))
+            .field(
+                "signal_endpoints",
+                &self.signal_endpoints.each_ref().map(|url| url.as_deref().map(masked)),
+            )
             .field("protocol", &self.protocol)
             .field("compression", &self.compression)
             .field("headers", &headers)
+            .field("header_source", &self.header_source)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("connections", &self.connections)

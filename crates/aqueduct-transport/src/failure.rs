@@ -9,8 +9,14 @@ use aqueduct_wire::rpc::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// No connection came about: name lookup, refusal, no route, connect time-out, no HTTP/2 at the other end.
+    /// No connection came about: name lookup, refusal, no route, connect time-out, no HTTP/2 at the other end, a proxy
+    /// that lets nobody through.
     Connect,
+    /// There is a peer, and no TLS with it: a certificate that one side does not accept, no version or protocol in common,
+    /// plain text where there should be TLS or the other way round.
+    Tls,
+    /// The [`HeaderProvider`](crate::HeaderProvider) gave no headers to send with.
+    Credentials,
     /// The attempt's time ran out before the answer was complete.
     Timeout,
     /// The connection or the stream ended before the answer was complete.
@@ -38,6 +44,8 @@ impl FailureKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Credentials => "credentials",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Refused => "refused",
@@ -90,6 +98,8 @@ impl fmt::Display for Failure {
             FailureKind::Status(code) => write!(f, "status {}", code.as_str())?,
             FailureKind::Http(status) => write!(f, "HTTP status {status}")?,
             FailureKind::Connect => f.write_str("no connection")?,
+            FailureKind::Tls => f.write_str("no TLS session")?,
+            FailureKind::Credentials => f.write_str("no headers to send with")?,
             FailureKind::Timeout => f.write_str("timed out")?,
             FailureKind::Reset => f.write_str("connection lost")?,
             FailureKind::Refused => f.write_str("request refused unread")?,

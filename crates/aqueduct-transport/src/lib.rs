@@ -50,6 +50,10 @@
 //!
 //! - A [`Client`] talks to one peer, over [`Protocol`], [`HttpVersion`] and with [`Compression`] as its [`ClientConfig`] says.
 //!   [`Client::prepare`] makes a [`Request`] of a batch, once; [`Client::send`] makes one attempt, as often as it takes.
+//! - An endpoint is `http://`, `https://` ([`TlsConfig`], feature `tls`) or `unix:/path`, and may lie behind an HTTP proxy
+//!   ([`ProxyConfig`]). What goes with every request is configured ([`ClientConfig::headers`]) or fetched
+//!   ([`HeaderProvider`]). `ClientConfig::from_env` reads the variables of the specification and says in `EnvNote`s what
+//!   became of each; a configuration that was made otherwise does not look at them.
 //! - An [`Outcome`] is what to do about the data: delivered, partly delivered (never retry), retry, permanent, too
 //!   large. A [`Failure`] says why, and whether the peer may have taken the data all the same. The module [`outcome`] holds
 //!   the tables of gRPC and HTTP statuses.
@@ -74,15 +78,19 @@
 //!
 //! # Guarantees
 //!
-//! - *Time.* A send ends within [`ClientConfig::timeout`], name lookup and connecting included, whatever the peer does.
-//! - *Memory.* Answers, their heads and trailers are bounded. Bodies are referred to, not copied: beside them a send holds
+//! - *Time.* A send ends within [`ClientConfig::timeout`], name lookup, proxy, TLS and the fetching of headers included,
+//!   whatever the peer does.
+//! - *Trust.* Over `https://` the peer is verified, always; requests go to the endpoint and nowhere else. Credentials stay
+//!   out of messages and debug output.
+//! - *Memory.* Answers, their heads and trailers are bounded, those of proxies too. Bodies are referred to, not copied: beside them a send holds
 //!   what the connection buffers. Compression holds at most four idle contexts.
 //! - *Bytes.* What is sent is what was prepared, in that order; a retry is byte-identical.
 //! - *Classification.* Retryable are exactly the codes of the specification, connections that failed or broke, and
 //!   time-outs. A success whose answer makes no sense is a delivery with a warning ([`ClientStatus::last_warning`]), because
 //!   the status is what counts and a retry would duplicate the data; only an HTML page is taken for the wrong endpoint.
 //! - *Duplicates.* An attempt is repeated by the client itself only if the server cannot have seen the whole request: a kept
-//!   HTTP/1.1 connection that turned out to be closed, an HTTP/2 connection on which no stream could be opened.
+//!   HTTP/1.1 connection that turned out to be closed, an HTTP/2 connection on which no stream could be opened; and once if
+//!   the server has refused it for its credentials (401, UNAUTHENTICATED) and a [`HeaderProvider`] has others.
 //! - *Cancellation.* Dropping a send resets its stream or closes its connection, and harms no other send.
 //! - *Overload.* Nothing is queued here. Sends beyond what [`ClientConfig::max_connections`] can carry wait for their turn,
 //!   in order, within their time.
@@ -99,7 +107,12 @@
 //!
 //! # Limitations
 //!
-//! - No TLS, no unix sockets, no proxies, no `OTEL_EXPORTER_OTLP_*` variables yet.
+//! - A chain of certificates is verified, its revocation is not (no CRL, no OCSP). Private keys must not be encrypted. The
+//!   system's authorities are read once per process; files named in [`TlsConfig`] again before each connection.
+//! - Under TLS 1.3 a server refuses our certificate after the handshake. One that closes the connection at once, with our
+//!   request unread, can hide its reason from us: the failure then is a lost connection, to be retried like the other.
+//! - Proxies are asked for tunnels (CONNECT) only, in clear text; no `https://` and no `socks5://` proxies.
+//! - `TonicClient` uses the TLS, the proxy and the credentials of its channel, not those configured here.
 //! - Redirects are not followed, by design.
 //! - A change of a name's addresses is noticed when a connection is opened; set [`ClientConfig::max_connection_age`] to have
 //!   that happen.
@@ -123,8 +136,10 @@
 //! | `gzip` | yes | [`Compression::Gzip`], over zlib-rs |
 //! | `zstd` | yes | [`Compression::Zstd`] |
 //! | `json` | no | [`Protocol::HttpJson`] |
+//! | `tls` | no | `https://` endpoints: rustls over ring (which needs a C compiler to build), the system's authorities. Without it [`TlsConfig`] can be written, and an `https://` endpoint is an error |
 //! | `tonic` | no | `TonicClient`, over a channel that you built |
 
+mod auth;
 #[cfg(any(feature = "http", feature = "tonic"))]
 mod body;
 pub mod breaker;
@@ -137,6 +152,8 @@ mod config;
 mod connect;
 #[cfg(any(feature = "grpc", feature = "http", feature = "tonic"))]
 mod endpoint;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod env;
 mod error;
 mod failure;
 #[cfg(any(feature = "grpc", feature = "tonic"))]
@@ -152,13 +169,16 @@ mod metrics;
 pub mod outcome;
 mod pause;
 mod pool;
+mod proxy;
 mod request;
 mod resilient;
 mod retry;
 mod status;
+mod tls;
 #[cfg(feature = "tonic")]
 mod tonic_channel;
 
+pub use auth::{HeaderFuture, HeaderProvider, HeaderSource, ProvidedHeaders};
 #[doc(inline)]
 pub use breaker::{BreakerConfig, BreakerError, BreakerState, CircuitBreaker};
 pub use budget::{BudgetConfig, RetryBudget, SharedBudget, Spend};
@@ -169,6 +189,8 @@ pub use compress::{
 pub use config::{ClientConfig, Compression, HttpVersion, Protocol};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use connect::{Resolve, Resolving};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use env::{EnvNote, EnvUse};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
 #[doc(inline)]
@@ -178,11 +200,13 @@ pub use metrics::{METRICS, write_prometheus};
 pub use outcome::Outcome;
 pub use pause::{PauseClock, Turn};
 pub use pool::{Connect, ConnectionPool, PoolConfig, PoolError, PoolStatus, PooledConnection, Retired};
+pub use proxy::ProxyConfig;
 pub use request::{Encoding, Format, Request};
 pub use resilient::Resilient;
 pub use retry::{
     Backoff, Completed, GaveUp, GaveUpReason, Jitter, RetryPolicy, RetryStats, RetryVerdict, Retryable,
 };
 pub use status::ClientStatus;
+pub use tls::{Pem, TlsConfig, TlsVersion};
 #[cfg(feature = "tonic")]
 pub use tonic_channel::TonicClient;

@@ -39,7 +39,8 @@ pub struct ClientStatus {
     pub last_error_kind: Option<FailureKind>,
     /// When the last failure was.
     pub last_error_at: Option<Instant>,
-    /// The last thing that was odd about a delivery: a warning of the server, an answer that made no sense.
+    /// The last thing that was odd about a delivery: a warning of the server, an answer that made no sense, files with
+    /// certificates that changed and make no sense any more.
     pub last_warning: Option<String>,
 }
 

@@ -72,13 +72,9 @@ mod tests {
 
     fn dial(host: &str, port: u16) -> Dial {
         let config = ClientConfig::new(format!("http://{host}:{port}"), Protocol::HttpProtobuf);
-        let place = crate::endpoint::Endpoint {
-            host: host.to_owned(),
-            port,
-            authority: format!("{host}:{port}").parse().expect("valid"),
-            path: "/".parse().expect("valid"),
-        };
-        Dial::new(&place, &config, &(Arc::new(System) as Arc<dyn Resolve>))
+        let place = crate::endpoint::Endpoint::http(&config.endpoint).expect("valid");
+        let resolver = Arc::new(System) as Arc<dyn Resolve>;
+        Dial::new(&config, &place, super::super::HTTP1, &resolver, &Arc::default()).expect("valid")
     }
 
     /// Guards the options whose lack shows only in production: 40 ms on every request, and connections that a

@@ -11,10 +11,11 @@ use super::call::exchange;
 use super::{grpc_headers, json_refused};
 use crate::client::Progress;
 use crate::config::ClientConfig;
-use crate::connect::{Dial, Resolve};
+use crate::connect::{Dial, H2, Resolve, refusal};
 use crate::endpoint::grpc_uris;
 use crate::error::ConfigError;
 use crate::failure::{Failure, FailureKind};
+use crate::headers::replace;
 use crate::http2::{Call, Connector, HANDLES, Settings};
 use crate::outcome::Outcome;
 use crate::pool::ConnectionPool;
@@ -45,7 +46,7 @@ impl Peer {
             headers.extend(timeout.ok().map(|timeout| (GRPC_TIMEOUT, timeout)));
         }
         let connector = Connector {
-            dial: Dial::new(&place, config, resolver),
+            dial: Dial::new(config, &place, H2, resolver, counters)?,
             settings: Settings::new(config, counters),
             counters: counters.clone(),
         };
@@ -57,7 +58,13 @@ impl Peer {
         self.pool.resize(min, max)
     }
 
-    pub(crate) async fn call(&self, request: &Request, progress: &Progress) -> (Outcome, Option<String>) {
+    /// One attempt; `provided` are headers for this one.
+    pub(crate) async fn call(
+        &self,
+        request: &Request,
+        provided: Option<&HeaderMap>,
+        progress: &Progress,
+    ) -> (Outcome, Option<String>) {
         if request.format() != Format::Protobuf {
             return (json_refused(), None);
         }
@@ -73,7 +80,7 @@ impl Peer {
                     return (Outcome::retry(failure), None);
                 }
             };
-            match Call::open(&connection, self.head(request), &prefix, request).await {
+            match Call::open(&connection, self.head(request, provided), &prefix, request).await {
                 Ok(mut call) => {
                     progress.started(&connection.standing);
                     let ended = exchange(&mut call, self.max_response_bytes).await;
@@ -86,17 +93,21 @@ impl Peer {
                 }
             }
         }
+        if let Some(failure) = ended.as_ref().and_then(h2::Error::get_io).and_then(refusal) {
+            return (Outcome::retry(failure), None);
+        }
         let reason = ended.map_or_else(String::new, |error| error.to_string());
         let message = format!("connections end as soon as they begin: {reason}");
         (Outcome::retry(Failure::new(FailureKind::Refused, message)), None)
     }
 
-    fn head(&self, request: &Request) -> http::Request<()> {
+    fn head(&self, request: &Request, provided: Option<&HeaderMap>) -> http::Request<()> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::POST;
         *head.version_mut() = Version::HTTP_2;
         *head.uri_mut() = self.uris[request.signal().index()].clone();
         *head.headers_mut() = self.headers.clone();
+        replace(head.headers_mut(), provided);
         if request.encoding() != Encoding::Identity {
             head.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static(request.encoding().as_str()));
         }

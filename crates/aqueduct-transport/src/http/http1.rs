@@ -16,7 +16,7 @@ use super::answer::{failed_by_head, outcome};
 use super::gather::Gather;
 use crate::body::Pieces;
 use crate::client::Progress;
-use crate::connect::{Dial, Standing, Stream};
+use crate::connect::{Dial, Standing, Stream, refusal};
 use crate::failure::{Failure, FailureKind};
 use crate::outcome::Outcome;
 use crate::request::Request;
@@ -94,6 +94,9 @@ impl Connection {
         let response = match sender.try_send_request(head).await {
             Ok(response) => response,
             Err(mut error) => {
+                if let Some(failure) = refused(error.error()) {
+                    return Some((Outcome::retry(failure), None));
+                }
                 let unsent = error.take_message().is_some();
                 let incomplete = !taken.load(Ordering::Relaxed);
                 if unsent || (reused && incomplete) {
@@ -141,6 +144,18 @@ async fn read(mut body: Incoming, gather: &mut Gather) -> Result<(), Unread> {
         }
     }
     Ok(())
+}
+
+/// The failure behind this error, if the peer did not even begin to look at the request.
+fn refused(error: &hyper::Error) -> Option<Failure> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) => return refusal(io),
+            None => source = error.source(),
+        }
+    }
+    None
 }
 
 /// The outcome of a request whose connection failed. `incomplete`: the server cannot have seen all of it.

@@ -11,10 +11,11 @@ use super::http1::Exchange;
 use super::http2::exchange;
 use crate::client::Progress;
 use crate::config::{ClientConfig, HttpVersion};
-use crate::connect::{Dial, Resolve};
+use crate::connect::{Dial, EITHER, H2, HTTP1, Resolve};
 use crate::endpoint::{Endpoint, http_endpoints};
 use crate::error::ConfigError;
 use crate::failure::{Failure, FailureKind};
+use crate::headers::replace;
 use crate::http2;
 use crate::outcome::Outcome;
 use crate::pool::ConnectionPool;
@@ -48,12 +49,17 @@ impl Peer {
     ) -> Result<Self, ConfigError> {
         let headers = crate::headers::base(config)?;
         let places = http_endpoints(&config.endpoint, &config.signal_endpoints)?;
+        let alpn = match config.http_version {
+            HttpVersion::Auto => EITHER,
+            HttpVersion::Http1 => HTTP1,
+            HttpVersion::Http2 => H2,
+        };
         let mut shared: Vec<(Endpoint, Arc<ConnectionPool<Connector>>)> = Vec::new();
         for place in &places {
             if pool_of(&shared, place).is_none() {
                 let pool = ConnectionPool::new(
                     Connector::new(
-                        Dial::new(place, config, resolver),
+                        Dial::new(config, place, alpn, resolver, counters)?,
                         config.http_version,
                         config.max_header_list_bytes as usize,
                         http2::Settings::new(config, counters),
@@ -89,7 +95,13 @@ impl Peer {
         self.targets.iter().try_for_each(|target| target.pool.resize(min, max))
     }
 
-    pub(crate) async fn call(&self, request: &Request, progress: &Progress) -> (Outcome, Option<String>) {
+    /// One attempt; `provided` are headers for this one.
+    pub(crate) async fn call(
+        &self,
+        request: &Request,
+        provided: Option<&HeaderMap>,
+        progress: &Progress,
+    ) -> (Outcome, Option<String>) {
         let target = &self.targets[request.signal().index()];
         // Each turn takes a connection out of the pool that has just ended, so there are as many turns as were kept.
         loop {
@@ -101,7 +113,10 @@ impl Peer {
                 }
             };
             let reused = connection.is_reused();
-            if let Some(ended) = self.exchange(target, &connection, reused, request, progress).await {
+            if let Some(ended) = self
+                .exchange(target, &connection, reused, self.head(request, provided), request, progress)
+                .await
+            {
                 connection.standing().learn(&ended.0);
                 return ended;
             }
@@ -119,11 +134,11 @@ impl Peer {
         target: &Target,
         connection: &Connection,
         reused: bool,
+        mut head: http::Request<()>,
         request: &Request,
         progress: &Progress,
     ) -> Option<(Outcome, Option<String>)> {
         let max_response_bytes = self.max_response_bytes;
-        let mut head = self.head(request);
         match connection {
             Connection::Http1(connection) => {
                 *head.uri_mut() = target.path.clone();
@@ -139,10 +154,11 @@ impl Peer {
     }
 
     /// The head of a request, without what depends on the version of HTTP.
-    fn head(&self, request: &Request) -> http::Request<()> {
+    fn head(&self, request: &Request, provided: Option<&HeaderMap>) -> http::Request<()> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::POST;
         *head.headers_mut() = self.headers.clone();
+        replace(head.headers_mut(), provided);
         head.headers_mut().insert(CONTENT_TYPE, content_type(request.format()));
         if request.encoding() != Encoding::Identity {
             let encoding = HeaderValue::from_static(request.encoding().as_str());
@@ -152,13 +168,12 @@ impl Peer {
     }
 }
 
-/// The pool of the place with the same host and port, if there is one yet.
+/// The pool of the place with the same peer, if there is one yet.
 fn pool_of(
     pools: &[(Endpoint, Arc<ConnectionPool<Connector>>)],
     place: &Endpoint,
 ) -> Option<Arc<ConnectionPool<Connector>>> {
-    let same = |other: &Endpoint| other.host == place.host && other.port == place.port;
-    pools.iter().find(|(other, _)| same(other)).map(|(_, pool)| pool.clone())
+    pools.iter().find(|(other, _)| other.same_peer(place)).map(|(_, pool)| pool.clone())
 }
 
 fn content_type(format: Format) -> HeaderValue {

@@ -10,6 +10,7 @@ use h2::{Reason, RecvStream};
 
 use super::connection::Connection;
 use super::upload::Upload;
+use crate::connect::refusal;
 use crate::failure::{Failure, FailureKind};
 use crate::outcome::Outcome;
 use crate::request::Request;
@@ -82,6 +83,9 @@ impl<'a> Call<'a> {
 
 /// The outcome of a call whose stream or connection failed.
 fn lost(error: &h2::Error) -> Outcome {
+    if let Some(failure) = error.get_io().and_then(refusal) {
+        return Outcome::retry(failure);
+    }
     let text = error.to_string();
     if error.is_reset() && error.is_library() {
         // We ended the stream ourselves, because the answer broke the protocol or our limit on headers and trailers.

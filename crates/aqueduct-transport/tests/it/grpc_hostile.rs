@@ -177,6 +177,27 @@ async fn an_early_answer_counts() {
     assert!(matches!(outcome, Outcome::TooLarge(_)), "{outcome:?}");
 }
 
+/// Guards against following a redirect, which would take data and credentials elsewhere.
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = GrpcServer::start(|call| async move { call.ok() }).await;
+    for code in [301, 302, 303, 307, 308] {
+        let location = format!("http://{}/", elsewhere.address);
+        let server = GrpcServer::start(move |mut call| {
+            let answer = http::Response::builder().status(code).header("location", &location).body(());
+            async move {
+                let _ = call.respond.send_response(answer.expect("valid"), true);
+            }
+        })
+        .await;
+        let client = client(server.address, Protocol::Grpc);
+        let failure = permanent(client.send(&client.prepare(&small("x"))).await);
+        assert_eq!(failure.kind, FailureKind::Status(aqueduct_wire::rpc::Code::Unknown));
+        assert!(failure.message.contains(&code.to_string()), "{failure}");
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
 /// Guards what is no message, no status, no gRPC: decided as documented, never a hang or a panic.
 #[tokio::test]
 async fn garbage_in_good_form() {

@@ -35,8 +35,8 @@ async fn endless_response() {
         let client = client(server.address, Protocol::HttpProtobuf);
         let failure = permanent(client.send(&client.prepare(&small("x"))).await);
         assert_eq!(failure.kind, FailureKind::ResponseTooLarge, "{head}");
-        // The limit of 4 MiB and what the sockets hold.
-        assert!(sent.load(Ordering::Relaxed) < 16 << 20, "{sent:?}");
+        // The limit of 4 MiB and what the sockets hold: by default Linux lets them grow to 4 and 32 MiB.
+        assert!(sent.load(Ordering::Relaxed) < 48 << 20, "{sent:?}");
     }
 }
 

@@ -2,10 +2,15 @@
 //! everything a good server does not do. And simulations of the delivery policies, without sockets.
 
 mod addresses;
+mod auth;
 mod batches;
 mod bodies;
+#[cfg(feature = "tls")]
+mod certificates;
 mod churn;
 mod connections;
+mod env;
+mod front;
 mod grpc_hostile;
 mod grpc_server;
 mod http2;
@@ -16,9 +21,14 @@ mod interop;
 mod json;
 mod limit;
 mod pool;
+mod proxy;
 mod sim;
 mod status;
 mod storm;
 mod tables;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "tonic")]
 mod tonic_channel;
+#[cfg(unix)]
+mod unix;

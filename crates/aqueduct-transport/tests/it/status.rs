@@ -55,8 +55,9 @@ async fn too_large_a_request_is_not_sent() {
 #[test]
 fn configurations_are_checked() {
     type Change = fn(&mut ClientConfig);
-    let changes: [(&str, Change); 16] = [
+    let changes: [(&str, Change); 18] = [
         ("timeout", |config| config.timeout = std::time::Duration::ZERO),
+        ("timeout", |config| config.timeout = std::time::Duration::MAX),
         ("connect_timeout", |config| config.connect_timeout = std::time::Duration::ZERO),
         ("keepalive_interval", |config| {
             config.keepalive_interval = Some(std::time::Duration::from_millis(1))
@@ -78,7 +79,17 @@ fn configurations_are_checked() {
         ("signal_endpoints", |config| {
             config.signal_endpoints[Signal::Logs.index()] = Some("http://logs.example".into());
         }),
-        ("TLS", |config| config.endpoint = "https://collector.example".into()),
+        #[cfg(not(feature = "tls"))]
+        ("feature \"tls\"", |config| config.endpoint = "https://collector.example".into()),
+        #[cfg(feature = "tls")]
+        ("TLS setting server_name", |config| {
+            config.endpoint = "https://collector.example".into();
+            config.tls.server_name = Some("-".into());
+        }),
+        ("proxy \"..@p\"", |config| {
+            config.endpoint = "http://collector.example".into();
+            config.proxy.http = Some("socks5://me:secret@p".into());
+        }),
     ];
     for (names, change) in changes {
         let mut config = ClientConfig::default();
