@@ -5,6 +5,7 @@
 //! machines differ, and a number that is merely bad must still be published.
 //!
 //! - [`chaos`]: faults under load, judged by what is lost and by the ledger; its program is `chaos`;
+//! - [`faults`]: applications, ours and the stock one, against a sink that fails by a script;
 //! - [`harness`]: rows, bars, statistics, and the timing loop of the micro-benchmarks;
 //! - [`process`]: real processes over real sockets, pinned to cores, with CPU and memory read from `/proc`;
 //! - [`payload`]: the OTLP requests that the micro-benchmarks work on;
@@ -13,6 +14,7 @@
 //! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole.
 
 pub mod chaos;
+pub mod faults;
 pub mod harness;
 pub mod interop;
 pub mod payload;

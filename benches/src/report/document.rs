@@ -18,6 +18,7 @@ const PREFACE: &str = include_str!("preface.md");
 const PACKAGES: &[&str] = &[
     "tonic",
     "opentelemetry-proto",
+    "opentelemetry-otlp",
     "prost",
     "h2",
     "hyper",
@@ -90,7 +91,7 @@ fn document(facts: &Facts, suites: &[&Suite], rows: &[Row], drawn: &[&str]) -> S
          ## This run\n\n\
          - {date}, {} minutes{effort}\n\
          - {}, {} cores, {} GiB, Linux {}\n\
-         - {}, release profile (thin LTO), allocator mimalloc in every process that is compared\n\
+         - {}, release profile (thin LTO), allocator mimalloc in every process that is compared (`case-faults`: the system's)\n\
          - {}\n\n",
         took.as_secs().div_ceil(60),
         machine.processor,

@@ -1,7 +1,9 @@
-//! The suites: one per published crate, `gateway` and `targets` for the whole, and `soak` outside the default run.
+//! The suites: one per published crate, `gateway` and `targets` for the whole, `case-faults` for an application in bad times, and `soak` outside the
+//! default run.
 
 mod aqueduct;
 mod batch;
+mod case_faults;
 pub mod exec;
 mod gateway;
 pub mod lockfree;
@@ -12,6 +14,7 @@ pub mod pool;
 mod receiver;
 mod soak;
 mod targets;
+mod throughput;
 mod transport;
 pub mod wire;
 
@@ -22,6 +25,7 @@ pub const ALL: &[&Suite] = &[
     &targets::SUITE,
     &gateway::SUITE,
     &aqueduct::SUITE,
+    &case_faults::SUITE,
     &pipeline::SUITE,
     &receiver::SUITE,
     &transport::SUITE,

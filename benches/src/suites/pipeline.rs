@@ -12,10 +12,13 @@ use aqueduct_transport::{Client, ClientConfig, Compression, Outcome, Request, Re
 use aqueduct_wire::{Chunk, Merged, Signal};
 use tokio::sync::mpsc;
 
+use super::throughput;
 use crate::harness::{Declared, Run, Suite};
 use crate::{Failure, payload};
 
 const PEER: &str = "tokio mpsc try_send";
+const RAW: &str = "raw socket write";
+const CPU: &str = "CPU-s/million spans";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Offers and deliveries, with an exporter that delivers at once.
@@ -26,7 +29,10 @@ pub(super) const SUITE: Suite = Suite {
             the same bytes into a bounded channel that another thread empties. `pooled slabs`: the same offers with open batches made of \
             buffers from a pool, and from the allocator. `beside a compression`: one pipeline compresses a batch of 8,192 spans with gzip; the figure is \
             how long another pipeline on the same thread takes from an offer to its settlement, with the compression on a worker thread, and \
-            without worker threads.",
+            without worker threads. `1 MiB requests`: chunks of 64 KiB with spans of 220 bytes, encoded beforehand, go through the pipeline and \
+            the OTLP client to a sink that counts; the thread that offers and the pipeline's have one core, the sink the other. The CPU is \
+            that of the two threads. The peers are what the sinks take by themselves: the same bytes written to eight sockets by a thread \
+            each, and messages as large through a bare h2 client. `CPU added` is the difference of two runs over HTTP.",
     rows: &[
         Declared::lower("offer, 1 span", "ns/offer").against(PEER).bar("ours<=500"),
         Declared::lower("offer, 512 spans", "ns/offer").against(PEER).bar("ours<=1000"),
@@ -34,6 +40,11 @@ pub(super) const SUITE: Suite = Suite {
         Declared::higher("512 spans: offered to settled", "chunks/s"),
         Declared::lower(POOLED, "ns/offer").against("slabs from the allocator"),
         Declared::lower(BESIDE, "us").against("no worker threads").bar("ratio<=0.5"),
+        Declared::lower(throughput::HTTP_CPU, CPU).against(RAW).bar("ours<=0.2"),
+        Declared::higher(throughput::HTTP_RATE, "spans/s").against(RAW).bar("ours>=4000000"),
+        Declared::lower(throughput::GRPC_CPU, CPU).against("ours over HTTP").bar("ratio<=1.3"),
+        Declared::higher(throughput::GRPC_RATE, "spans/s").against("bare h2 client"),
+        Declared::lower(throughput::ZSTD, "us/span").bar("ours<=0.7"),
     ],
     measure,
 };
@@ -101,7 +112,7 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
         let rounds = run.effort().pick(1, 5, 31);
         run.alternate(BESIDE, rounds, || with.round(), || without.round())?;
     }
-    Ok(())
+    throughput::measure(run)
 }
 
 /// Two pipelines on one thread, of which one compresses.

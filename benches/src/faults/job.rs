@@ -1,0 +1,121 @@
+//! What an application is asked for, and what it tells afterwards.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose telemetry it is that the application uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Side {
+    /// Spans encoded by `aqueduct-wire`, sent by `aqueduct-pipeline`.
+    #[default]
+    Ours,
+    /// `opentelemetry_sdk`'s `BatchSpanProcessor` and `opentelemetry-otlp` over gRPC, with their defaults.
+    Stock,
+}
+
+/// What a span's attributes are: four, but for the wide ones. Values of every span are its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Two constants, a text of 38 bytes that holds a number, and an integer: about 220 bytes a span.
+    #[default]
+    Plain,
+    /// Ten of what a web server says: about 500 bytes a span, some of them different in each. Ours only.
+    Wide,
+    /// Four times so many random bytes: what no codec makes shorter. Ours only; the SDK has no such value.
+    Raw(usize),
+    /// Four times so many random hexadecimal digits: half of that is random. Ours only.
+    Hex(usize),
+}
+
+/// A load, and how it is to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    /// Whose telemetry.
+    pub side: Side,
+    /// Where the sink is: `http://host:port`.
+    pub endpoint: String,
+    /// OTLP/HTTP instead of gRPC. Ours only.
+    pub http: bool,
+    /// Spans a second, over all clients.
+    pub rate: f64,
+    /// How long spans are ended.
+    pub seconds: f64,
+    /// How long the shutdown may take, in seconds.
+    pub shutdown_seconds: f64,
+    /// What is in a span.
+    pub content: Content,
+    /// Of the random numbers.
+    pub seed: u64,
+    /// The byte budget of a pipeline; 0 for the default. Ours only.
+    pub queue_bytes: u64,
+    /// Items of a batch; 0 for the default. Ours only.
+    pub batch_items: u64,
+    /// How many pipelines share the rate, each with a client and spans of its own. Ours only.
+    pub clients: u16,
+}
+
+impl Default for Job {
+    fn default() -> Job {
+        Job {
+            side: Side::Ours,
+            endpoint: String::new(),
+            http: false,
+            rate: 20_000.0,
+            seconds: 1.0,
+            shutdown_seconds: 30.0,
+            content: Content::Plain,
+            seed: 1,
+            queue_bytes: 0,
+            batch_items: 0,
+            clients: 1,
+        }
+    }
+}
+
+/// A pipeline's ledger after its shutdown, in items; of several, the sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// Taken in.
+    pub accepted: u64,
+    /// Confirmed by the sink.
+    pub delivered: u64,
+    /// Refused by the sink for good.
+    pub rejected: u64,
+    /// Given up, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Found by walking the stages, not derived from the other columns.
+    pub held: u64,
+}
+
+impl Books {
+    /// Given up for any reason.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+}
+
+/// What an application tells when it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// Spans ended.
+    pub generated: u64,
+    /// Spans that were not taken in, because the budget was full. The SDK does not tell.
+    pub refused: u64,
+    /// The ledger. The SDK has none.
+    pub books: Option<Books>,
+    /// Items of attempts after which nobody knew whether the sink has them: as many may be there twice.
+    pub unknown: u64,
+    /// Attempts made.
+    pub attempts: u64,
+    /// The most resident bytes.
+    pub peak_rss: u64,
+    /// At the moment when most items were held: their bytes as encoded.
+    pub raw_bytes: f64,
+    /// At the same moment: the bytes charged to the budget.
+    pub held_bytes: u64,
+    /// How long the shutdown took, in seconds.
+    pub shutdown_seconds: f64,
+}
