@@ -1,5 +1,7 @@
 //! `aqueduct-pipeline`: from an offered chunk to its settlement.
 
+mod encoding;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -32,7 +34,9 @@ pub(super) const SUITE: Suite = Suite {
             without worker threads. `1 MiB requests`: chunks of 64 KiB with spans of 220 bytes, encoded beforehand, go through the pipeline and \
             the OTLP client to a sink that counts; the thread that offers and the pipeline's have one core, the sink the other. The CPU is \
             that of the two threads. The peers are what the sinks take by themselves: the same bytes written to eight sockets by a thread \
-            each, and messages as large through a bare h2 client. `CPU added` is the difference of two runs over HTTP.",
+            each, and messages as large through a bare h2 client. `CPU added` is the difference of two runs over HTTP. \
+            `encode and push`: a span with four attributes through an encoding intake, in CPU time of the thread that has \
+            it; the floor is the encoder alone, and the SDK's `on_end`, which encodes nothing yet, is what it takes the place of.",
     rows: &[
         Declared::lower("offer, 1 span", "ns/offer").against(PEER).bar("ours<=500"),
         Declared::lower("offer, 512 spans", "ns/offer").against(PEER).bar("ours<=1000"),
@@ -45,6 +49,9 @@ pub(super) const SUITE: Suite = Suite {
         Declared::lower(throughput::GRPC_CPU, CPU).against("ours over HTTP").bar("ratio<=1.3"),
         Declared::higher(throughput::GRPC_RATE, "spans/s").against("bare h2 client"),
         Declared::lower(throughput::ZSTD, "us/span").bar("ours<=0.7"),
+        encoding::ONE,
+        encoding::TWO,
+        encoding::SDK,
     ],
     measure,
 };
@@ -112,7 +119,8 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
         let rounds = run.effort().pick(1, 5, 31);
         run.alternate(BESIDE, rounds, || with.round(), || without.round())?;
     }
-    throughput::measure(run)
+    throughput::measure(run)?;
+    encoding::measure(run)
 }
 
 /// Two pipelines on one thread, of which one compresses.

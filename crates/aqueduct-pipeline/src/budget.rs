@@ -72,6 +72,11 @@ impl Budget {
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Takes `bytes` that are there already, whether or not they fit.
+    pub(crate) fn charge(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Gives bytes back that were not delivered (a refusal elsewhere, a drop).
     pub(crate) fn release(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
@@ -131,11 +136,6 @@ impl Budget {
         self.limit.store(bytes, Ordering::Relaxed);
         // Who waits looks again.
         self.release(0);
-    }
-
-    /// Takes bytes whatever the limit: what was compressed and is needed as it was.
-    pub(crate) fn charge(&self, bytes: u64) {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn exceeds_percent(&self, percent: u8) -> bool {

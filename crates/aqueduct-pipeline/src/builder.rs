@@ -109,6 +109,9 @@ impl Builder {
         if config.shards == 0 {
             return Err(BuildError::Zero("shards"));
         }
+        if config.chunk_bytes == 0 {
+            return Err(BuildError::Zero("chunk_bytes"));
+        }
         if lanes.is_empty() {
             return Err(BuildError::NoDestination);
         }

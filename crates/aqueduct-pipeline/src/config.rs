@@ -103,6 +103,10 @@ pub struct PipelineConfig {
     pub shards: usize,
     /// What happens to a chunk for which a lane has no room. Default [`Overflow::DropNewest`]: it is refused.
     pub overflow: Overflow,
+    /// Bytes in a chunk that an [`EncodingIntake`](crate::EncodingIntake) has open, which are reserved in every lane as long as it is. Default 64 KiB;
+    /// from 20 KiB on chunks that fill up are not copied again. At most what leaves half of the smallest `queue_bytes` free with a chunk open in every slot of
+    /// an intake, but 1 KiB at least.
+    pub chunk_bytes: usize,
     /// How long dropping a pipeline that was not shut down may take to deliver what it holds. Default 5 s.
     pub drop_deadline: Duration,
     /// Bytes of memory that the pipeline's own pool of slabs may own; of no effect with [`Builder::slabs`](crate::Builder::slabs). Default 16 MiB; 0 keeps
@@ -116,6 +120,7 @@ impl Default for PipelineConfig {
             batch: BatchConfig::default(),
             shards: 1,
             overflow: Overflow::DropNewest,
+            chunk_bytes: 64 << 10,
             drop_deadline: Duration::from_secs(5),
             slab_pool_bytes: 16 << 20,
         }

@@ -144,8 +144,9 @@ impl Core {
             lanes.push(Arc::new(lane));
         }
         let slabs = given.slabs.clone().unwrap_or_else(|| Pipeline::slab_pool(recipe.config.slab_pool_bytes));
-        let shared = Arc::new(Shared::new(recipe.signal, &recipe.config, &slabs, lanes));
         let worker = &recipe.worker;
+        let thread = worker.thread_id().map_err(Absent::Worker)?;
+        let shared = Arc::new(Shared::new(recipe.signal, &recipe.config, &slabs, thread, lanes));
         for lane in &shared.lanes {
             worker
                 .spawn(dispatch::supervise(Arc::clone(lane), recipe.notices.clone()))
@@ -158,7 +159,7 @@ impl Core {
 
     /// Ends what can be ended without waiting.
     pub(crate) fn abandon(&self) {
-        self.shared.seal_all(true);
+        self.shared.seal_all(true, None);
         self.sealer.abort();
         for lane in &self.shared.lanes {
             lane.enter(Phase::Aborting);

@@ -1,24 +1,27 @@
 //! The way in: budget, ledger, open batch.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
+use aqueduct_metrics::DropReason;
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::acknowledge::{Delivery, Fanout};
+use crate::alarm::Alarm;
 use crate::budget::LONGEST_HOLD;
 use crate::config::{Overflow, PipelineConfig, Priority};
 use crate::home::{Absent, Home};
 use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
+use crate::slots::{Ask, OpenChunks};
 
-/// Why a chunk was not taken. The chunk's items are in no ledger: whoever offered them still owns them.
+/// Why a chunk or an item was not taken. Its items are in no ledger: whoever offered them still owns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
@@ -29,8 +32,10 @@ pub enum Refused {
     },
     /// The pipeline is shutting down.
     Closed,
-    /// The chunk is of another signal than the pipeline.
+    /// The chunk, or what an encoder wrote, is of another signal than the pipeline.
     WrongSignal,
+    /// The encoder panicked; only of an [`EncodingIntake`](crate::EncodingIntake). What it was writing was left out, what it had written before was taken.
+    EncoderPanicked,
     /// This process was forked from the pipeline's, and an exporter cannot be made anew in it ([`Exporter::rebuild`](crate::Exporter::rebuild)), or the
     /// operating system refuses a thread. Nothing sends here: build a pipeline in the child.
     Forked,
@@ -38,7 +43,7 @@ pub enum Refused {
 
 impl Refused {
     #[cold]
-    fn of(absent: Absent) -> Self {
+    pub(crate) fn of(absent: Absent) -> Self {
         match absent {
             Absent::Closed => Refused::Closed,
             Absent::Exporter | Absent::Worker(_) => Refused::Forked,
@@ -53,7 +58,8 @@ impl std::fmt::Display for Refused {
                 write!(f, "the pipeline's byte budget is full; offer again in {} ms", retry_after.as_millis())
             }
             Refused::Closed => f.write_str("the pipeline is shutting down"),
-            Refused::WrongSignal => f.write_str("the chunk is of another signal than the pipeline"),
+            Refused::WrongSignal => f.write_str("what was offered is of another signal than the pipeline"),
+            Refused::EncoderPanicked => f.write_str("the encoder panicked on this item"),
             Refused::Forked => {
                 f.write_str("the pipeline cannot be made anew in this forked process; build one here")
             }
@@ -86,10 +92,12 @@ pub(crate) struct Shared {
     shards: Vec<Mutex<Shard>>,
     shards_each: usize,
     overflow: Overflow,
-    /// Set by the first chunk that enters an empty shard, cleared by the sealer before it looks for deadlines. While
-    /// it is set no further wake is needed, so a busy pipeline wakes its sealer once per batch delay and not once
+    /// The worker's, which must not wait for itself.
+    worker: ThreadId,
+    pub(crate) open_chunks: OpenChunks,
+    /// Armed by the first chunk that enters an empty shard, or is opened. A busy pipeline wakes its sealer once per batch delay and not once
     /// per batch.
-    armed: AtomicBool,
+    alarm: Alarm,
     wake_sealer: Notify,
 }
 
@@ -107,6 +115,7 @@ impl Shared {
         signal: Signal,
         config: &PipelineConfig,
         slabs: &BufferPool,
+        worker: ThreadId,
         lanes: Vec<Arc<Lane>>,
     ) -> Self {
         let shard = || {
@@ -115,15 +124,22 @@ impl Shared {
             Mutex::new(Shard { batcher: Batcher::with_maker(config.batch.clone(), make), closed: false })
         };
         let shards_each = config.shards.max(1);
+        let queue_bytes = lanes.iter().map(|lane| lane.budget.limit()).min().unwrap_or_default();
         Self {
             signal,
             lanes,
+            open_chunks: OpenChunks::new(config, queue_bytes, slabs.clone()),
             shards: (0..shards_each * Priority::ALL.len()).map(|_| shard()).collect(),
             shards_each,
             overflow: config.overflow,
-            armed: AtomicBool::new(false),
+            worker,
+            alarm: Alarm::new(),
             wake_sealer: Notify::new(),
         }
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.signal
     }
 
     fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
@@ -135,8 +151,21 @@ impl Shared {
         self.shards.iter().map(|shard| Self::lock(shard).batcher.weight().items).sum()
     }
 
-    /// Seals every open batch; with `close`, no chunk is taken afterwards.
-    pub(crate) fn seal_all(&self, close: bool) {
+    /// Seals every open chunk and batch; with `close`, none is taken afterwards. `false` if an encoder was still at work at the deadline: what is in its
+    /// chunk then follows when it is done, or is dropped as `shutdown`. Without a deadline nobody is waited for.
+    pub(crate) fn seal_all(&self, close: bool, until: Option<Instant>) -> bool {
+        let ask = if close { Ask::Close } else { Ask::Seal };
+        let mut all = self.open_chunks.ask(self, ask);
+        if let (false, Some(until)) = (all, until) {
+            // What is there goes ahead.
+            self.seal_batches(false);
+            all = self.open_chunks.ask_and_wait(self, ask, until);
+        }
+        self.seal_batches(close);
+        all
+    }
+
+    fn seal_batches(&self, close: bool) {
         for (index, shard) in self.shards.iter().enumerate() {
             let mut shard = Self::lock(shard);
             shard.closed |= close;
@@ -185,6 +214,9 @@ impl Shared {
                     () = self.wake_sealer.notified() => {}
                 }
                 let now = Instant::now();
+                if self.open_chunks.deadline(self.max_age()).is_some_and(|deadline| deadline <= now) {
+                    self.seal_all(false, None);
+                }
                 for (index, shard) in self.shards.iter().enumerate() {
                     let mut shard = Self::lock(shard);
                     let sealed = shard.batcher.poll(now);
@@ -194,25 +226,22 @@ impl Shared {
         }
     }
 
-    /// The earliest deadline of an open batch. When there is none the sealer is disarmed first and looks again, so a
-    /// chunk that came in between is either seen here or finds the flag cleared and wakes the sealer.
+    /// The earliest deadline of an open batch or chunk.
     fn next_deadline(&self) -> Option<Instant> {
-        let earliest = || self.shards.iter().filter_map(|shard| Self::lock(shard).batcher.deadline()).min();
-        earliest().or_else(|| {
-            // Ordered against the shard locks: a producer that filled a shard after we looked takes that lock after
-            // our first look, and its swap of the flag follows; whichever swap is later sees the other's work.
-            self.armed.swap(false, Ordering::SeqCst);
-            let found = earliest();
-            if found.is_some() {
-                self.armed.store(true, Ordering::SeqCst);
-            }
-            found
+        self.alarm.look(|| {
+            let batches = self.shards.iter().filter_map(|shard| Self::lock(shard).batcher.deadline());
+            batches.chain(self.open_chunks.deadline(self.max_age())).min()
         })
     }
 
+    /// Of batches; all shards have the same.
+    fn max_age(&self) -> Duration {
+        self.shards.first().map_or(Duration::MAX, |shard| Self::lock(shard).batcher.config().max_age)
+    }
+
     /// Waits for no one: arms the sealer if it sleeps.
-    fn arm(&self) {
-        if !self.armed.load(Ordering::SeqCst) && !self.armed.swap(true, Ordering::SeqCst) {
+    pub(crate) fn arm(&self) {
+        if self.alarm.arm() {
             self.wake_sealer.notify_one();
         }
     }
@@ -238,15 +267,9 @@ impl Shared {
     }
 
     /// Reserves in every lane or in none.
-    fn reserve(
-        &self,
-        bytes: u64,
-        items: u64,
-        priority: Priority,
-        on_worker: impl Fn() -> bool,
-    ) -> Result<(), Refused> {
+    pub(crate) fn reserve(&self, bytes: u64, items: u64, priority: Priority) -> Result<(), Refused> {
         for (index, lane) in self.lanes.iter().enumerate() {
-            if !lane.budget.try_reserve(bytes) && !self.make_room(lane, bytes, priority, &on_worker) {
+            if !lane.budget.try_reserve(bytes) && !self.make_room(lane, bytes, priority) {
                 self.release(&self.lanes[..index], bytes);
                 Counts::add(&lane.counts.refused, items);
                 return Err(Refused::Full { retry_after: lane.budget.retry_after(bytes) });
@@ -257,10 +280,10 @@ impl Shared {
 
     /// Does what the policy says about a full lane, and reserves. Whether it did.
     #[cold]
-    fn make_room(&self, lane: &Lane, bytes: u64, priority: Priority, on_worker: &impl Fn() -> bool) -> bool {
+    fn make_room(&self, lane: &Lane, bytes: u64, priority: Priority) -> bool {
         let now = Instant::now();
         let evicts = match (self.overflow, priority) {
-            (Overflow::Block(longest), _) if !on_worker() => {
+            (Overflow::Block(longest), _) if thread::current().id() != self.worker => {
                 let deadline = now.checked_add(longest).unwrap_or(now);
                 return lane.budget.reserve_by(bytes, deadline);
             }
@@ -279,10 +302,76 @@ impl Shared {
         })
     }
 
-    fn release(&self, lanes: &[Arc<Lane>], bytes: u64) {
+    pub(crate) fn release(&self, lanes: &[Arc<Lane>], bytes: u64) {
         for lane in lanes {
             lane.budget.release(bytes);
         }
+    }
+
+    /// Charges every lane for what is there already, whether or not it fits.
+    pub(crate) fn charge(&self, bytes: u64) {
+        for lane in &self.lanes {
+            lane.budget.charge(bytes);
+        }
+    }
+
+    /// Takes a chunk into the open batch of a shard (modulo their number).
+    pub(crate) fn put(
+        &self,
+        shard: usize,
+        chunk: Chunk,
+        priority: Priority,
+        fanout: Option<Arc<Fanout>>,
+    ) -> Result<(), Refused> {
+        if chunk.is_empty() {
+            // An empty request is a success of nothing; there is nothing to send.
+            if let Some(fanout) = fanout {
+                fanout.nothing_to_deliver();
+            }
+            return Ok(());
+        }
+        let bytes = chunk.len() as u64;
+        self.reserve(bytes, chunk.items(), priority)?;
+        if self.enter(shard, chunk, priority, fanout) {
+            return Ok(());
+        }
+        self.release(&self.lanes, bytes);
+        Err(Refused::Closed)
+    }
+
+    /// The same for a chunk whose items were taken before, when `reserved` bytes were set aside for it, which is no less than it has.
+    pub(crate) fn put_reserved(&self, shard: usize, chunk: Chunk, reserved: u64) {
+        let (items, bytes) = (chunk.items(), chunk.len() as u64);
+        self.release(&self.lanes, reserved.saturating_sub(bytes));
+        if self.enter(shard, chunk, Priority::Normal, None) {
+            return;
+        }
+        self.release(&self.lanes, bytes);
+        for lane in &self.lanes {
+            lane.ledger.accept(items).dropped(DropReason::Shutdown);
+        }
+    }
+
+    /// Takes a chunk for which there is room, or not if the shard is closed.
+    fn enter(&self, shard: usize, chunk: Chunk, priority: Priority, fanout: Option<Arc<Fanout>>) -> bool {
+        let weight = Weight { items: chunk.items(), bytes: chunk.len() as u64 };
+        let now = Instant::now();
+        let opened = {
+            let index = shard % self.shards_each + self.shards_each * priority as usize;
+            let mut shard = Self::lock(&self.shards[index]);
+            if shard.closed {
+                return false;
+            }
+            // Accepted only past the last refusal, and under the lock, so that a snapshot that takes it agrees.
+            let receipts = self.receipts(weight.items, fanout);
+            let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
+            self.hand_over(sealed, priority, now);
+            !shard.batcher.is_empty()
+        };
+        if opened {
+            self.arm();
+        }
+        true
     }
 }
 
@@ -363,35 +452,7 @@ impl Intake {
         if chunk.signal() != shared.signal {
             return Err(Refused::WrongSignal);
         }
-        let weight = Weight { items: chunk.items(), bytes: chunk.len() as u64 };
-        if weight.bytes == 0 {
-            // An empty request is a success of nothing; there is nothing to send.
-            if let Some(fanout) = fanout {
-                fanout.nothing_to_deliver();
-            }
-            return Ok(());
-        }
-        let on_worker = || self.home.recipe.worker.is_current();
-        shared.reserve(weight.bytes, weight.items, priority, on_worker)?;
-        let now = Instant::now();
-        let opened = {
-            let index = self.shard + shared.shards_each * priority as usize;
-            let mut shard = Shared::lock(&shared.shards[index]);
-            if shard.closed {
-                drop(shard);
-                shared.release(&shared.lanes, weight.bytes);
-                return Err(Refused::Closed);
-            }
-            // Accepted only past the last refusal, and under the lock, so that a snapshot that takes it agrees.
-            let receipts = shared.receipts(weight.items, fanout);
-            let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
-            shared.hand_over(sealed, priority, now);
-            !shard.batcher.is_empty()
-        };
-        if opened {
-            shared.arm();
-        }
-        Ok(())
+        shared.put(self.shard, chunk, priority, fanout)
     }
 }
 

@@ -49,7 +49,9 @@
 //!
 //! # Concepts
 //!
-//! - A [`Pipeline`] carries one signal. An [`Intake`] is the way in; clone one per thread.
+//! - A [`Pipeline`] carries one signal. An [`Intake`] is the way in for what is encoded already; clone one per thread. An [`EncodingIntake`] is
+//!   the way in for spans, log records and metrics in types of one's own: an encoder ([`Encode`]) writes each into an open chunk, on the thread that pushes it.
+//!   Any thread can seal such a chunk: whoever fills it up, a flush or a shutdown, and the pipeline's own thread when it is old enough.
 //! - A [`Destination`] is an [`Exporter`] with its retry policy and its one pause clock. The part of a pipeline that
 //!   belongs to one destination is a *lane*: queue, retries, attempts, byte budget and ledger ([`LaneStatus`]).
 //!   Lanes share the batches' bytes and nothing else: a slow destination stalls another only once its own budget is
@@ -72,8 +74,11 @@
 //!   its items have settled.
 //! - **Deadlines.** [`Pipeline::flush`], [`Pipeline::flush_async`] and [`Pipeline::shutdown`] return in time, from any thread and inside any
 //!   runtime; on the pipeline's own worker those that block answer [`WaitError::WouldDeadlock`]. What a shutdown could not deliver is counted
-//!   as `unknown_outcome` (under way) or `shutdown` (the rest).
-//! - **Overload.** [`Intake::offer`] waits for room only if the pipeline was told to ([`Overflow::Block`]), and then no longer than it was told. A full budget is answered with [`Refused::Full`] and the
+//!   as `unknown_outcome` (under way) or `shutdown` (the rest). Not even an encoder that does not come to an end holds them up: what is in its chunk is
+//!   delivered or counted when it does.
+//! - **Age.** Nothing waits longer than `max_age` of the batches before it is sealed for sending, open chunk and open batch together; an item that was being
+//!   encoded just then may wait as long again.
+//! - **Overload.** [`Intake::offer`] and [`EncodingIntake::push`] wait for room only if the pipeline was told to ([`Overflow::Block`]), and then no longer than it was told. A full budget is answered with [`Refused::Full`] and the
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure.
@@ -83,13 +88,16 @@
 //!   cannot be made anew ([`Exporter::rebuild`]) makes offers answer [`Refused::Forked`].
 //! - **Panics.** An exporter that panics loses an attempt. A task of the pipeline's thread that panics (a handler of notices may) is begun again with what it held, and counted.
 //! - **Silence.** What happens on the pipeline's thread reaches no subscriber of `tracing`: exports make nothing that would be exported.
-//! - **Allocation.** A chunk below 16 KiB is copied into the open batch; with one destination nothing is allocated for it beyond the
+//! - **Panics of encoders.** They are caught; one costs the item that was being written, and nothing of its chunk.
+//! - **Allocation.** [`EncodingIntake::push`] allocates nothing for an item after warm-up. A chunk below 16 KiB is copied into the open batch; with one destination nothing is allocated for it beyond the
 //!   batch's slabs, which in steady state come from the pool.
 //!
 //! # Limitations
 //!
 //! - Memory only: what is held when the process is killed is lost. Use [`Intake::offer_acknowledged`] to acknowledge
 //!   after delivery instead of before.
+//! - What is in open chunks is not in the ledger yet, and is lost uncounted if the process is killed. `max_idle` of the batches does not look into open
+//!   chunks, and an open chunk's whole size counts against the budget.
 //! - How large a request may be is learnt from refusals, in bytes before compression, and not written down: after a start the first large batch is
 //!   refused again. Where a server counts compressed bytes, what was learnt from one batch may not suit another, which is then refused once more.
 //! - While a request is under way it is held twice, as merged and, if it was compressed, as sent; the budget counts the former. So is a batch of 64 KiB and more that was sent plain
@@ -108,6 +116,7 @@
 //! `grpc`, `http`, `gzip` and `zstd` (all on by default) are those of `aqueduct-transport`.
 
 mod acknowledge;
+mod alarm;
 mod apply;
 mod attempt;
 mod budget;
@@ -115,6 +124,7 @@ mod builder;
 mod config;
 mod destination;
 mod dispatch;
+mod encode;
 mod exporter;
 mod halve;
 mod health;
@@ -128,6 +138,8 @@ mod parcel;
 mod pipeline;
 mod preset;
 mod report;
+mod slots;
+mod sync;
 mod worker;
 
 pub use acknowledge::Delivery;
@@ -135,6 +147,7 @@ pub use apply::{Applied, Change, Knob, NotApplied, Parameters};
 pub use builder::Builder;
 pub use config::{BuildError, LaneConfig, Overflow, PipelineConfig, Priority};
 pub use destination::{Breaker, Destination};
+pub use encode::{Encode, EncodingIntake, ItemSink};
 pub use exporter::{Attempt, Exporter};
 pub use health::{Health, LaneHealth};
 pub use intake::{Intake, Refused};

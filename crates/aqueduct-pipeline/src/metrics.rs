@@ -12,6 +12,12 @@ const WALKED: Desc = Desc::gauge(
     "Items held, counted by walking the stages; summed over stages it equals aqueduct_held_items at rest.",
 )
 .with_attributes(&["signal", "destination", "stage"]);
+const ENCODING: Desc = Desc::gauge(
+    "aqueduct_pipeline_encoding_items",
+    "{item}",
+    "Items in open chunks of encoding intakes, which are not accepted yet; the same for each destination of a pipeline.",
+)
+.with_attributes(LANE);
 const HELD_BYTES: Desc =
     Desc::gauge("aqueduct_pipeline_held_bytes", "By", "Bytes charged to the destination's budget.")
         .with_attributes(LANE);
@@ -96,6 +102,7 @@ const PAUSED: Desc = Desc::gauge(
 /// The metrics of this crate; those of the ledgers are in [`aqueduct_metrics::METRICS`].
 pub const METRICS: &[Desc] = &[
     WALKED,
+    ENCODING,
     HELD_BYTES,
     CAPACITY,
     REQUESTS,
@@ -120,7 +127,8 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 14] = [
+    let counters: [(&Desc, Reading); 15] = [
+        (&ENCODING, |lane| lane.encoding_items),
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
         (&REQUESTS, |lane| lane.in_flight_requests),

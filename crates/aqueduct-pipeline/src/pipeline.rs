@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use aqueduct_pool::{BufferPool, BufferPoolConfig};
 use aqueduct_wire::Signal;
+use aqueduct_wire::encode::ResourcePrefix;
 use tokio::sync::oneshot;
 
 use crate::builder::Builder;
+use crate::encode::EncodingIntake;
 use crate::home::{Core, Home};
 use crate::intake::Intake;
 use crate::lane::{Lane, Phase};
@@ -65,6 +67,14 @@ impl Pipeline {
         Intake::of(Arc::clone(&self.home))
     }
 
+    /// A way in for items that are not encoded yet, such as spans in a type of one's own; see [`EncodingIntake`].
+    ///
+    /// The chunks it makes are of this resource. Make one for each resource and kind of items, and clone it for others that need it: each has open
+    /// chunks of its own.
+    pub fn encoding_intake<E>(&self, resource: ResourcePrefix, encoder: E) -> EncodingIntake<E> {
+        EncodingIntake::new(&self.home, resource, encoder)
+    }
+
     /// Sends what is held now without waiting for batches to fill, and waits until it has settled or the deadline
     /// has passed. Chunks that are offered meanwhile are not waited for.
     ///
@@ -73,9 +83,9 @@ impl Pipeline {
     /// [`WaitError::WouldDeadlock`] on the pipeline's own worker.
     pub fn flush(&self, deadline: Duration) -> Result<FlushReport, WaitError> {
         self.wait(deadline, |core, until| {
-            core.shared.seal_all(false);
+            let sealed = core.shared.seal_all(false, Some(until));
             // `all` may stop at the first lane that ran out of time: so has the deadline for the others.
-            core.shared.lanes.iter().all(|lane| lane.wait_settled(until))
+            core.shared.lanes.iter().all(|lane| lane.wait_settled(until)) && sealed
         })
     }
 
@@ -98,7 +108,7 @@ impl Pipeline {
         let home = Arc::clone(&self.home);
         let (tell, told) = oneshot::channel();
         if let Some(core) = home.existing() {
-            core.shared.seal_all(false);
+            core.shared.seal_all(false, None);
             let lanes: Vec<_> =
                 core.shared.lanes.iter().map(|lane| (Arc::clone(lane), lane.next_id())).collect();
             let wait = async move {
@@ -131,7 +141,7 @@ impl Pipeline {
     /// [`WaitError::WouldDeadlock`] on the pipeline's own worker.
     pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, WaitError> {
         let report = self.wait(deadline, |core, until| {
-            core.shared.seal_all(true);
+            let sealed = core.shared.seal_all(true, Some(until));
             core.sealer.abort();
             for lane in &core.shared.lanes {
                 lane.enter(Phase::Draining);
@@ -147,7 +157,7 @@ impl Pipeline {
                 }
             }
             core.shut.store(true, Ordering::Relaxed);
-            complete
+            complete && sealed
         })?;
         self.home.close();
         Ok(report)
@@ -205,11 +215,12 @@ fn status(home: &Home) -> Vec<LaneStatus> {
         return names.zip(home.inherited()).map(idle).collect();
     };
     let now = Instant::now();
-    let open_items = core.shared.open_items();
-    core.shared.lanes.iter().map(|lane| lane_status(lane, open_items, now)).collect()
+    let (encoding_items, open_items) = (core.shared.open_chunks.items(), core.shared.open_items());
+    let status = |lane: &Arc<Lane>| lane_status(lane, encoding_items, open_items, now);
+    core.shared.lanes.iter().map(status).collect()
 }
 
-fn lane_status(lane: &Lane, open_items: u64, now: Instant) -> LaneStatus {
+fn lane_status(lane: &Lane, encoding_items: u64, open_items: u64, now: Instant) -> LaneStatus {
     let walk = lane.walk();
     let counts = &lane.counts;
     let (last_success, last_failure) = {
@@ -221,6 +232,7 @@ fn lane_status(lane: &Lane, open_items: u64, now: Instant) -> LaneStatus {
         signal: lane.signal,
         destination: lane.destination.name().to_owned(),
         ledger: lane.ledger.snapshot(),
+        encoding_items,
         open_items,
         queued_items: walk.queued_items,
         retry_items: walk.retry_items,

@@ -16,6 +16,9 @@ pub struct LaneStatus {
     pub destination: String,
     /// The lane's ledger.
     pub ledger: LedgerSnapshot,
+    /// Items that [`EncodingIntake`](crate::EncodingIntake)s of the pipeline have taken and not yet sealed. They are in no ledger yet, and not part of
+    /// [`LaneStatus::held_items`].
+    pub encoding_items: u64,
     /// Items in open batches, found by walking them.
     pub open_items: u64,
     /// Items in sealed batches that were never tried, found by walking them.
@@ -28,7 +31,7 @@ pub struct LaneStatus {
     pub in_flight_requests: u64,
     /// How many there may be now.
     pub in_flight_limit: usize,
-    /// Bytes charged to the lane's budget.
+    /// Bytes charged to the lane's budget, including those that are reserved for open chunks.
     pub held_bytes: u64,
     /// The lane's budget in bytes.
     pub queue_bytes: u64,
@@ -69,6 +72,7 @@ impl LaneStatus {
             signal,
             destination: destination.to_owned(),
             ledger: LedgerSnapshot::default(),
+            encoding_items: 0,
             open_items: 0,
             queued_items: 0,
             retry_items: 0,

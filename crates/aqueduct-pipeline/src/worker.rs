@@ -87,6 +87,11 @@ impl Worker {
         self.thread.get_or_try_build(|_| Thread::start(&self.name, self.start.clone()))
     }
 
+    /// The thread of this process.
+    pub(crate) fn thread_id(&self) -> io::Result<ThreadId> {
+        Ok(self.thread()?.id)
+    }
+
     /// Runs a future on the worker's thread. It is dropped unfinished when the worker is.
     ///
     /// # Errors

@@ -32,6 +32,15 @@ fn unusable_settings_are_named() {
         .build()
         .unwrap_err();
     assert_eq!(error.to_string(), "shards must be at least 1");
+
+    let mut config = PipelineConfig::default();
+    config.chunk_bytes = 0;
+    let error = Pipeline::builder(Signal::Traces)
+        .config(config)
+        .destination(destination("a", &exporter), LaneConfig::default())
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "chunk_bytes must be at least 1");
 }
 
 /// Each description has samples and each sample a description.

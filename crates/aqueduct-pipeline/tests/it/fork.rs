@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use aqueduct_pipeline::{
-    Attempt, Destination, Exporter, LaneConfig, Pipeline, PipelineConfig, Refused, Worker,
+    Attempt, Destination, Exporter, ItemSink, LaneConfig, Pipeline, PipelineConfig, Refused, Worker,
 };
 use aqueduct_testkit::holds_in_a_child;
 use aqueduct_transport::{Request, RetryPolicy};
 use aqueduct_wire::Signal;
+use aqueduct_wire::encode::{ResourcePrefix, ScopePrefix, SpanSource};
 
 use crate::scripted::{PATIENCE, Scripted, batches_of, chunk, destination, numbers, pipeline};
 
@@ -81,6 +82,62 @@ fn a_child_builds_anew_and_sends_only_its_own() {
         [1, 2],
         "the parent delivers what it took, and nobody else does"
     );
+}
+
+/// Guards items that are encoded on the way in: what an open chunk holds is the parent's, and the child opens its own.
+#[test]
+fn a_child_opens_chunks_of_its_own() {
+    let exporter = Anew::default();
+    let pipeline = on(None, &exporter, batches_of(1_000));
+    let scope = ScopePrefix::new("test", "1");
+    let spans =
+        pipeline.encoding_intake(ResourcePrefix::new(|_| {}), move |id: &u64, out: &mut ItemSink<'_>| {
+            out.push_span(&scope, &Span(*id));
+        });
+    spans.push(&1).unwrap();
+    let mut inherited = Some((pipeline, spans));
+    let names = |exporter: &Scripted| {
+        let bytes = exporter.log().delivered.concat();
+        [b"span 1", b"span 2"].map(|name| bytes.windows(name.len()).filter(|found| found == name).count())
+    };
+    assert!(holds_in_a_child(|| {
+        let (pipeline, spans) = inherited.take().unwrap();
+        spans.push(&2).unwrap();
+        let report = pipeline.shutdown(PATIENCE).unwrap();
+        drop((pipeline, spans));
+        report.complete
+            && report.lanes[0].ledger.delivered == 1
+            && names(exporter.made.get().unwrap()) == [0, 1]
+    }));
+    let (pipeline, spans) = inherited.unwrap();
+    let report = pipeline.shutdown(PATIENCE).unwrap();
+    drop(spans);
+    assert_eq!((report.complete, report.lanes[0].ledger.delivered), (true, 1));
+    assert_eq!(names(&exporter.here), [1, 0]);
+}
+
+struct Span(u64);
+
+impl SpanSource for Span {
+    fn trace_id(&self) -> [u8; 16] {
+        [1; 16]
+    }
+
+    fn span_id(&self) -> [u8; 8] {
+        [2; 8]
+    }
+
+    fn name(&self) -> &str {
+        if self.0 == 1 { "span 1" } else { "span 2" }
+    }
+
+    fn start_time_unix_nano(&self) -> u64 {
+        1
+    }
+
+    fn end_time_unix_nano(&self) -> u64 {
+        2
+    }
 }
 
 /// Guards the child of a pipeline whose exporter cannot be made anew: nothing hangs, everything says why, and one that is built there works.

@@ -16,3 +16,4 @@ mod retry;
 mod scripted;
 mod shutdown;
 mod squeeze;
+mod typed;
