@@ -36,6 +36,8 @@ pub struct Parameters {
     pub batch_delay: Option<Duration>,
     /// Requests under way at most ([`LaneConfig::max_in_flight`](crate::LaneConfig::max_in_flight)), at least 1.
     pub max_in_flight: Option<usize>,
+    /// Connections to each destination at most ([`ClientConfig::max_connections`](aqueduct_transport::ClientConfig::max_connections)), at least 1.
+    pub connections: Option<usize>,
     /// The byte budget ([`LaneConfig::queue_bytes`](crate::LaneConfig::queue_bytes)), at least 1. When it shrinks nothing is dropped: chunks are refused until less is held.
     pub queue_bytes: Option<u64>,
     /// How batches are compressed from now on.
@@ -56,6 +58,8 @@ pub enum Knob {
     BatchDelay,
     /// [`Parameters::max_in_flight`].
     MaxInFlight,
+    /// [`Parameters::connections`].
+    Connections,
     /// [`Parameters::queue_bytes`].
     QueueBytes,
     /// [`Parameters::compression`].
@@ -73,6 +77,7 @@ impl Knob {
             Self::BatchBytes => "batch_bytes",
             Self::BatchDelay => "batch_delay",
             Self::MaxInFlight => "max_in_flight",
+            Self::Connections => "connections",
             Self::QueueBytes => "queue_bytes",
             Self::Compression => "compression",
             Self::WorkerThreads => "worker_threads",
@@ -157,8 +162,10 @@ impl Pipeline {
         apply_batch(core, parameters, &mut applied);
         let in_flight = applied.positive(Knob::MaxInFlight, parameters.max_in_flight);
         let queue_bytes = applied.positive(Knob::QueueBytes, parameters.queue_bytes);
+        let connections = applied.positive(Knob::Connections, parameters.connections);
         for lane in &core.shared.lanes {
-            apply_lane(lane, in_flight, queue_bytes, parameters.compression, &mut applied);
+            apply_lane(lane, in_flight, queue_bytes, &mut applied);
+            apply_exporter(lane, connections, parameters.compression, &mut applied);
         }
         if let Some(threads) = parameters.worker_threads {
             self.apply_workers(threads, &mut applied);
@@ -202,13 +209,7 @@ fn apply_batch(core: &Core, parameters: &Parameters, applied: &mut Applied) {
     }
 }
 
-fn apply_lane(
-    lane: &Lane,
-    in_flight: Option<usize>,
-    queue_bytes: Option<u64>,
-    compression: Option<Compression>,
-    applied: &mut Applied,
-) {
+fn apply_lane(lane: &Lane, in_flight: Option<usize>, queue_bytes: Option<u64>, applied: &mut Applied) {
     let name = Some(lane.destination.name());
     if let Some(requests) = in_flight {
         applied.note(Knob::MaxInFlight, name, lane.max_in_flight(), requests);
@@ -218,8 +219,23 @@ fn apply_lane(
         applied.note(Knob::QueueBytes, name, lane.budget.limit(), bytes);
         lane.budget.set_limit(bytes);
     }
+}
+
+fn apply_exporter(
+    lane: &Lane,
+    connections: Option<usize>,
+    compression: Option<Compression>,
+    applied: &mut Applied,
+) {
+    let (name, exporter) = (Some(lane.destination.name()), lane.destination.exporter());
+    if let Some(connections) = connections {
+        let before = exporter.connections();
+        match exporter.set_connections(connections) {
+            Ok(()) => applied.note(Knob::Connections, name, before, Some(connections)),
+            Err(reason) => applied.refuse(Knob::Connections, name, reason),
+        }
+    }
     if let Some(codec) = compression {
-        let exporter = lane.destination.exporter();
         let before = exporter.compression();
         match exporter.set_compression(codec) {
             Ok(()) => applied.note(Knob::Compression, name, before, Some(codec)),

@@ -74,6 +74,8 @@ struct Pacing {
     /// Counts failures in a row, once per pause: eight requests that fail together are one failure.
     backoff: Backoff,
     pause: Option<Pause>,
+    /// Whether the destination has named a delay since it last took something: that one is kept, and those that grow from it.
+    demanded: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +117,7 @@ impl Here {
                 clock: PauseClock::default(),
                 backoff: Backoff::new(retry.clone()),
                 pause: None,
+                demanded: false,
             }),
             sizes: Mutex::default(),
             retries: Mutex::new(retry_budget()),
@@ -180,15 +183,26 @@ impl Here {
         self.pacing().clock.next(now)
     }
 
-    /// A retryable failure of an attempt that began at `started`: pauses every lane.
-    pub(crate) fn failed(&self, started: Instant, probe: bool, hint: Option<Duration>, now: Instant) {
+    /// A retryable failure of an attempt that began at `started`: pauses every lane, for at most `longest` unless the destination demands more.
+    pub(crate) fn failed(
+        &self,
+        started: Instant,
+        probe: bool,
+        hint: Option<Duration>,
+        longest: Duration,
+        now: Instant,
+    ) {
         {
             let mut pacing = self.pacing();
+            pacing.demanded |= hint.is_some();
             let known = pacing.pause.filter(|pause| !probe && started <= pause.began);
             let delay = match (known, hint) {
                 // An attempt of before the pause failed too: that is no news, unless the server asks for more time.
                 (Some(_), hint) => hint.unwrap_or(Duration::ZERO),
-                (None, hint) => pacing.backoff.failed(hint, rand::random()),
+                (None, hint) => {
+                    let delay = pacing.backoff.failed(hint, rand::random());
+                    if pacing.demanded { delay } else { delay.min(longest) }
+                }
             };
             if known.is_none() || !delay.is_zero() {
                 pacing.clock.failed(now, delay);
@@ -201,6 +215,21 @@ impl Here {
         self.wake_lanes();
     }
 
+    /// Ends a pause that nobody demanded: a request may probe now. For a lane that has no time to wait.
+    pub(crate) fn hurry(&self, now: Instant) {
+        {
+            let mut pacing = self.pacing();
+            let demanded = pacing.demanded;
+            let Some(pause) = pacing.pause.as_mut().filter(|pause| !demanded && pause.until > now) else {
+                return;
+            };
+            pause.until = now;
+            pacing.clock = PauseClock::default();
+            pacing.clock.failed(now, Duration::ZERO);
+        }
+        self.wake_lanes();
+    }
+
     /// An answer that shows that the destination works, to an attempt that began at `started`.
     pub(crate) fn answered(&self, started: Instant, probe: bool, now: Instant) {
         {
@@ -209,6 +238,7 @@ impl Here {
                 return;
             }
             pacing.backoff.succeeded();
+            pacing.demanded = false;
             if pacing.pause.take().is_none() {
                 return;
             }

@@ -33,6 +33,12 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// some microseconds.
 const OFFLOAD_BYTES: usize = 64 * 1024;
 
+/// Pauses are at most so long while more than half of the budget is used: an outage that is over shall not fill the rest.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Pauses are at most so long while the lane drains.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the task remembers of an attempt under way.
 #[derive(Debug)]
 struct Flight {
@@ -71,6 +77,7 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         squeezes: JoinSet::new(),
         flights: HashMap::new(),
         untold: Vec::new(),
+        hurried: false,
     };
     let mut changes = dispatch.lane.destination.changes();
     loop {
@@ -81,6 +88,10 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         match dispatch.phase_or_end() {
             Phase::Ended => return,
             Phase::Aborting => return dispatch.abort(),
+            Phase::Draining if !std::mem::replace(&mut dispatch.hurried, true) => {
+                dispatch.lane.destination.hurry(Instant::now());
+                continue;
+            }
             Phase::Running | Phase::Draining => {}
         }
         let pause = pause.map(tokio::time::Instant::from_std);
@@ -117,6 +128,8 @@ struct Dispatch {
     flights: HashMap<Id, Flight>,
     /// Told when no batch is in hand: the handler is somebody else's code, and may panic.
     untold: Vec<Notice>,
+    /// Whether the pause was cut short because the lane drains.
+    hurried: bool,
 }
 
 impl Drop for Dispatch {
@@ -539,7 +552,7 @@ impl Dispatch {
             lane.note_backlog(&state);
             return;
         }
-        lane.destination.failed(flight.started, flight.probe, after, now);
+        lane.destination.failed(flight.started, flight.probe, after, self.longest_pause(), now);
         let age = now.saturating_duration_since(held.sealed);
         let given_up = !lane.destination.allows_retry(held.attempts, age);
         let open = self.open_items();
@@ -556,6 +569,17 @@ impl Dispatch {
             state.settling = None;
             state.retry.push_back(held);
             self.lane.note_backlog(&state);
+        }
+    }
+
+    /// How long a pause may be that the destination did not ask for: who has little room, or little time, looks more often whether it is back.
+    fn longest_pause(&self) -> Duration {
+        if self.lane.state().phase > Phase::Running {
+            LAST_PAUSE
+        } else if self.lane.budget.is_half_full() {
+            FULL_PAUSE
+        } else {
+            Duration::MAX
         }
     }
 

@@ -48,6 +48,20 @@ pub trait Exporter: Send + Sync + 'static {
         Err(format!("this exporter's compression cannot be changed to {compression}"))
     }
 
+    /// Connections at most, if it has any.
+    fn connections(&self) -> Option<usize> {
+        None
+    }
+
+    /// Has at most so many connections from now on; see [`Pipeline::apply`](crate::Pipeline::apply).
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words. By default there is nothing to change.
+    fn set_connections(&self, connections: usize) -> Result<(), String> {
+        Err(format!("this exporter does not have {connections} connections, nor any other number"))
+    }
+
     /// The same exporter for a process that was forked from this one's, where its connections and threads do not exist. Called there, with locks
     /// that may be held for ever: it may look at settings only. `None`, the default, if there is none: the pipeline then refuses
     /// ([`Refused::Forked`](crate::Refused::Forked)) in the child.
@@ -77,6 +91,14 @@ impl Exporter for Client {
         self.set_codec(compression).map_err(|error| error.to_string())
     }
 
+    fn connections(&self) -> Option<usize> {
+        Some(self.max_connections())
+    }
+
+    fn set_connections(&self, connections: usize) -> Result<(), String> {
+        self.set_max_connections(connections).map_err(|error| error.to_string())
+    }
+
     fn rebuild(&self) -> Option<Box<dyn Exporter>> {
         // An error would be one of files that have changed since.
         self.fresh().ok().map(|client| Box::new(client) as Box<dyn Exporter>)
@@ -103,6 +125,14 @@ impl<E: Exporter> Exporter for Arc<E> {
 
     fn set_compression(&self, compression: Compression) -> Result<(), String> {
         E::set_compression(self, compression)
+    }
+
+    fn connections(&self) -> Option<usize> {
+        E::connections(self)
+    }
+
+    fn set_connections(&self, connections: usize) -> Result<(), String> {
+        E::set_connections(self, connections)
     }
 
     fn rebuild(&self) -> Option<Box<dyn Exporter>> {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-#[cfg(any(feature = "grpc", feature = "http"))]
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aqueduct_wire::Merged;
@@ -42,6 +40,7 @@ use crate::status::{ClientStatus, Counters};
 #[doc(alias = "SpanExporter")]
 pub struct Client {
     config: ClientConfig,
+    max_connections: AtomicUsize,
     #[cfg(any(feature = "grpc", feature = "http"))]
     resolver: Arc<dyn Resolve>,
     link: Link,
@@ -154,6 +153,7 @@ impl Client {
             credentials: config.header_source.clone().map(Credentials::new),
             compressor,
             counters,
+            max_connections: AtomicUsize::new(config.most_connections()),
             config,
             #[cfg(any(feature = "grpc", feature = "http"))]
             resolver,
@@ -280,7 +280,25 @@ impl Client {
     ///
     /// [`ConfigError::Range`] unless `min <= max` and `max` is from 1 to 1,024. Nothing has changed then.
     pub fn resize(&self, min: usize, max: usize) -> Result<(), ConfigError> {
-        self.link.resize(min, max)
+        self.link.resize(min, max)?;
+        // Read for reports.
+        self.max_connections.store(max, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How many connections there are to each place at most.
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.max_connections.load(Ordering::Relaxed)
+    }
+
+    /// As [`resize`](Self::resize), with as many at least as were configured, or `max` if that is less.
+    ///
+    /// # Errors
+    ///
+    /// As [`resize`](Self::resize).
+    pub fn set_max_connections(&self, max: usize) -> Result<(), ConfigError> {
+        self.resize(self.config.min_connections().min(max), max)
     }
 
     /// A snapshot of connections, counts and the last events. Takes one uncontended lock.

@@ -210,11 +210,9 @@ impl ClientConfig {
     /// The options of a pool of such connections that keeps this many up.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn pool(&self, min: usize) -> PoolConfig {
-        let many_streams = self.protocol == Protocol::Grpc || self.http_version == HttpVersion::Http2;
-        let max = if many_streams { 4 } else { 128 };
         PoolConfig {
             min_connections: min,
-            max_connections: self.max_connections.unwrap_or(max.max(self.connections)),
+            max_connections: self.most_connections(),
             // The steps of connecting have the same limit each, and say better what took so long.
             connect_timeout: self.connect_timeout.saturating_add(Duration::from_secs(1)),
             idle_timeout: Some(self.idle_timeout),
@@ -222,6 +220,22 @@ impl ClientConfig {
             max_age: self.max_connection_age,
             ..PoolConfig::default()
         }
+    }
+
+    /// Connections that are kept up once they were needed: with HTTP/1.1 there are as many as there are sends.
+    pub(crate) fn min_connections(&self) -> usize {
+        if self.has_streams() { self.connections } else { 0 }
+    }
+
+    /// Connections at most.
+    pub(crate) fn most_connections(&self) -> usize {
+        let usual = if self.has_streams() { 4 } else { 128 };
+        self.max_connections.unwrap_or(usual.max(self.connections))
+    }
+
+    /// Whether a connection bears several requests at a time.
+    fn has_streams(&self) -> bool {
+        self.protocol == Protocol::Grpc || self.http_version == HttpVersion::Http2
     }
 
     /// Checks what no other part of the client checks while it is built.

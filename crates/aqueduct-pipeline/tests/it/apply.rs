@@ -101,14 +101,16 @@ fn what_makes_no_sense_is_refused_and_the_rest_applied() {
     let applied = pipeline.apply(&parameters(|p| {
         p.batch_items = Some(0);
         p.max_in_flight = Some(0);
+        p.connections = Some(2);
         p.compression = Some(Compression::Gzip(1));
         p.worker_threads = Some(2);
     }));
     let refused: Vec<_> = applied.not_applied.iter().map(|refused| refused.knob).collect();
     let changed: Vec<_> = applied.changes.iter().map(|change| change.knob).collect();
     assert_eq!(refused, [Knob::BatchItems, Knob::MaxInFlight]);
-    assert_eq!(changed, [Knob::Compression, Knob::WorkerThreads]);
+    assert_eq!(changed, [Knob::Connections, Knob::Compression, Knob::WorkerThreads]);
     assert_eq!((client.codec(), pool.stats().threads), (Compression::Gzip(1), 2));
+    assert_eq!(client.max_connections(), 2);
     let again = pipeline.apply(&parameters(|p| p.compression = Some(Compression::Gzip(1))));
     assert!(again.changes.is_empty() && again.not_applied.is_empty(), "nothing to change");
     let applied = pipeline.apply(&parameters(|p| {

@@ -5,12 +5,14 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
-use aqueduct_pipeline::{LaneConfig, Pipeline, Refused, WaitError, Worker};
+use aqueduct_pipeline::{Destination, LaneConfig, Pipeline, Refused, WaitError, Worker};
+use aqueduct_transport::{Jitter, RetryPolicy};
 use aqueduct_wire::Signal;
 use tokio::sync::Notify;
 
 use crate::scripted::{
     PATIENCE, Scripted, Step, assert_conserved, batches_of, chunk, destination, lane, numbers, pipeline,
+    wait_failure,
 };
 
 /// The drain sends open batches too, and refuses what comes later.
@@ -177,4 +179,56 @@ fn flushing_waits_on_any_executor() {
     assert!(!report.complete);
     assert_eq!(report.lanes[0].held_items(), 1);
     assert!(!pipeline.shutdown(Duration::ZERO).unwrap().complete);
+}
+
+/// Guards the end of an outage at the end of a program: nobody sleeps through the drain because of a pause that was computed before. But what the destination
+/// demands is kept.
+#[test]
+fn a_drain_does_not_wait_for_the_end_of_a_pause() {
+    let mut patient = RetryPolicy::default();
+    patient.initial = Duration::from_secs(3_000);
+    patient.cap = patient.initial;
+    patient.jitter = Jitter::None;
+    for (hint, complete) in [(None, true), (Some(Duration::from_secs(100)), false)] {
+        let exporter = Scripted::new([Step::Retry(hint)]);
+        let to = Arc::new(Destination::new("test", exporter.clone(), patient.clone()));
+        let (tell, told) = mpsc::channel();
+        let pipeline = Pipeline::builder(Signal::Traces)
+            .config(batches_of(1))
+            .destination(to, LaneConfig::default())
+            .notices(move |_, _, notice| {
+                let _ = tell.send(notice.clone());
+            })
+            .build()
+            .unwrap();
+        pipeline.intake().offer(chunk(1)).unwrap();
+        wait_failure(&told);
+        let deadline = if complete { PATIENCE } else { Duration::from_millis(50) };
+        assert_eq!(pipeline.shutdown(deadline).unwrap().complete, complete);
+    }
+}
+
+/// Guards room: a destination that is away is looked for more often when there is little left.
+#[test]
+fn a_full_budget_shortens_pauses() {
+    let mut patient = RetryPolicy::default();
+    patient.initial = Duration::from_secs(3_000);
+    patient.cap = patient.initial;
+    patient.jitter = Jitter::None;
+    let go = Arc::new(Notify::new());
+    let exporter = Scripted::new([Step::Wait(Arc::clone(&go)), Step::Retry(None)]);
+    let to = Arc::new(Destination::new("test", exporter.clone(), patient));
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(to, LaneConfig::default().with_queue_bytes(80).with_max_in_flight(1))
+        .build()
+        .unwrap();
+    let intake = pipeline.intake();
+    (0..8).for_each(|number| intake.offer(chunk(number)).unwrap());
+    exporter.wait_attempts(1);
+    go.notify_one();
+    exporter.wait_attempts(2);
+    // It fails with seven of ten places taken. Without regard to that the next attempt were in fifty minutes.
+    exporter.wait_attempts(3);
+    assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
 }

@@ -65,10 +65,7 @@ impl Peer {
                         http2::Settings::new(config, counters),
                         counters.clone(),
                     ),
-                    config.pool(match config.http_version {
-                        HttpVersion::Http2 => config.connections,
-                        HttpVersion::Auto | HttpVersion::Http1 => 0,
-                    }),
+                    config.pool(config.min_connections()),
                 )?;
                 shared.push((place.clone(), Arc::new(pool)));
             }
