@@ -96,6 +96,7 @@ impl<'c> ItemSink<'c> {
         }
     }
 
+    /// Not `wrong_signal |= !is`, which rustc 1.95 compiles to setting it always where the optimizer sees the caller's branch.
     fn is_of(&mut self, signal: Signal) -> bool {
         if self.builder.signal() == signal {
             return true;

@@ -176,15 +176,14 @@ impl<T: fmt::Debug> fmt::Debug for PerProcess<T> {
 
 #[cfg(all(test, not(crossbeam_loom), not(aqueduct_shuttle)))]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
 
     /// Counts how often it was dropped.
-    struct Counted(u32, Arc<AtomicUsize>);
+    struct Counted<'a>(u32, &'a AtomicUsize);
 
-    impl Drop for Counted {
+    impl Drop for Counted<'_> {
         fn drop(&mut self) {
             self.1.fetch_add(1, Relaxed);
         }
@@ -193,12 +192,12 @@ mod tests {
     /// Guards what a child must not do: drop what it inherited. And what it must: its own.
     #[test]
     fn only_the_value_of_this_process_is_dropped() {
-        let drops = Arc::new(AtomicUsize::new(0));
+        let drops = AtomicUsize::new(0);
         let cell = PerProcess::new();
         let of = |generation, number| {
-            let built = cell.build_at(generation, |inherited: Option<&Counted>| {
+            let built = cell.build_at(generation, |inherited: Option<&Counted<'_>>| {
                 let before = inherited.map_or(0, |inherited| inherited.0);
-                Ok::<_, ()>(Counted(10 * before + number, Arc::clone(&drops)))
+                Ok::<_, ()>(Counted(10 * before + number, &drops))
             });
             built.map(|value| value.0).unwrap_or_default()
         };
