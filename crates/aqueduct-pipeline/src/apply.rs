@@ -28,7 +28,8 @@ use crate::pipeline::Pipeline;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Parameters {
-    /// Items in a batch at most ([`BatchConfig::max_items`]), at least 1.
+    /// Items in a batch at most ([`BatchConfig::max_items`]), at least 1. Open chunks of an [`EncodingIntake`](crate::EncodingIntake) keep the number that
+    /// the pipeline was built with.
     pub batch_items: Option<u64>,
     /// Bytes in a batch at most ([`BatchConfig::max_bytes`]), at least 1.
     pub batch_bytes: Option<u64>,

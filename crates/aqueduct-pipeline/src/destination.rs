@@ -1,6 +1,7 @@
 //! A destination: an exporter with its retry policy and the one pause clock that all its lanes obey.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,20 @@ pub(crate) struct Here {
     retries: Mutex<RetryBudget>,
     /// Compresses what waits; `None` in a build that cannot.
     squeezer: Option<Compressor>,
+    /// Lanes that drain. A plain counter.
+    hurried: AtomicUsize,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
+}
+
+/// That a lane drains.
+#[derive(Debug)]
+pub(crate) struct Hurry(Arc<Here>);
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.hurried.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The exporter cannot be made anew in a forked process.
@@ -123,6 +136,7 @@ impl Here {
             retries: Mutex::new(retry_budget()),
             squeezer: Compressor::new(Compression::Zstd(1)).ok(),
             retry,
+            hurried: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
         }
     }
@@ -215,19 +229,28 @@ impl Here {
         self.wake_lanes();
     }
 
-    /// Ends a pause that nobody demanded: a request may probe now. For a lane that has no time to wait.
-    pub(crate) fn hurry(&self, now: Instant) {
+    /// Ends a pause that nobody demanded: a request may probe now. For a lane that has no time to wait; as long as it keeps what is returned, all lanes
+    /// are to keep their pauses short.
+    pub(crate) fn hurry(self: &Arc<Self>, now: Instant) -> Hurry {
+        self.hurried.fetch_add(1, Ordering::Relaxed);
+        let hurry = Hurry(Arc::clone(self));
         {
             let mut pacing = self.pacing();
             let demanded = pacing.demanded;
             let Some(pause) = pacing.pause.as_mut().filter(|pause| !demanded && pause.until > now) else {
-                return;
+                return hurry;
             };
             pause.until = now;
             pacing.clock = PauseClock::default();
             pacing.clock.failed(now, Duration::ZERO);
         }
         self.wake_lanes();
+        hurry
+    }
+
+    /// Whether a lane has no time to wait.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurried.load(Ordering::Relaxed) > 0
     }
 
     /// An answer that shows that the destination works, to an attempt that began at `started`.

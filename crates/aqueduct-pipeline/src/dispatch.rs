@@ -21,6 +21,7 @@ use aqueduct_wire::Merged;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::attempt::{Landing, aside, attempt, prepare};
+use crate::destination::Hurry;
 use crate::halve::{Made, Rest, half_of, only_item};
 use crate::held::{Content, Held, Ready};
 use crate::lane::{Counts, Lane, Phase, Pick};
@@ -77,7 +78,7 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         squeezes: JoinSet::new(),
         flights: HashMap::new(),
         untold: Vec::new(),
-        hurried: false,
+        hurry: None,
     };
     let mut changes = dispatch.lane.destination.changes();
     loop {
@@ -88,8 +89,8 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         match dispatch.phase_or_end() {
             Phase::Ended => return,
             Phase::Aborting => return dispatch.abort(),
-            Phase::Draining if !std::mem::replace(&mut dispatch.hurried, true) => {
-                dispatch.lane.destination.hurry(Instant::now());
+            Phase::Draining if dispatch.hurry.is_none() => {
+                dispatch.hurry = Some(dispatch.lane.destination.hurry(Instant::now()));
                 continue;
             }
             Phase::Running | Phase::Draining => {}
@@ -128,8 +129,8 @@ struct Dispatch {
     flights: HashMap<Id, Flight>,
     /// Told when no batch is in hand: the handler is somebody else's code, and may panic.
     untold: Vec<Notice>,
-    /// Whether the pause was cut short because the lane drains.
-    hurried: bool,
+    /// Keeps pauses short while the lane drains.
+    hurry: Option<Hurry>,
 }
 
 impl Drop for Dispatch {
@@ -195,6 +196,10 @@ impl Dispatch {
             if state.phase > Phase::Running || state.next(Pick::Any).is_none_or(|held| held.attempts == 0) {
                 return None;
             }
+        }
+        // One at a time is nobody's burden, and is how a lane with nothing but retries gets on.
+        if self.flights.values().all(|flight| flight.permit.is_none()) {
+            return None;
         }
         match self.lane.destination.retries().try_spend(now) {
             Spend::Now => None,
@@ -347,7 +352,11 @@ impl Dispatch {
     fn put_first(&self, held: Held) {
         let mut state = self.lane.state();
         state.settling = None;
-        state.queue.push_front(held);
+        if held.is_untried() {
+            state.queue.push_front(held);
+        } else {
+            state.retry.push_front(held);
+        }
         self.lane.note_backlog(&state);
     }
 
@@ -389,19 +398,28 @@ impl Dispatch {
 
     fn start(&mut self, pick: Pick, now: Instant, probe: bool, permit: Permit) {
         let lane = &self.lane;
-        let (batch, ready, again) = {
+        let begun = {
             let mut state = lane.state();
-            let Some(mut held) = state.take_next(pick) else { return };
-            let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
-                // As above.
-                state.queue.push_front(held);
-                return;
-            };
+            // An offer may have evicted what was looked at.
+            let begun = state.take_next(pick).and_then(|mut held| {
+                let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
+                    state.queue.push_front(held);
+                    return None;
+                };
+                held.attempts = held.attempts.saturating_add(1);
+                let begun = (held.id, ready, held.attempts > 1);
+                state.in_flight.insert(held.id, held);
+                Some(begun)
+            });
             lane.note_backlog(&state);
-            held.attempts = held.attempts.saturating_add(1);
-            let started = (held.id, ready, held.attempts > 1);
-            state.in_flight.insert(held.id, held);
-            started
+            begun
+        };
+        let Some((batch, ready, again)) = begun else {
+            lane.limit().finished(permit, now, Feedback::Failure);
+            if probe {
+                lane.destination.probe_abandoned();
+            }
+            return;
         };
         Counts::add(&lane.counts.attempts, 1);
         if again {
@@ -574,7 +592,7 @@ impl Dispatch {
 
     /// How long a pause may be that the destination did not ask for: who has little room, or little time, looks more often whether it is back.
     fn longest_pause(&self) -> Duration {
-        if self.lane.state().phase > Phase::Running {
+        if self.lane.destination.is_hurried() {
             LAST_PAUSE
         } else if self.lane.budget.is_half_full() {
             FULL_PAUSE

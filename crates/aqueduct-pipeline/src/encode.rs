@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use aqueduct_exec::fork::PerProcess;
 use aqueduct_wire::Signal;
@@ -211,7 +212,7 @@ impl<E> EncodingIntake<E> {
     ///
     /// # Overload
     ///
-    /// Waits neither for room nor for another thread. An item that makes its chunk longer than it was to be is charged to the
+    /// Waits for no other thread, and for room only if the pipeline was told to ([`Overflow::Block`](crate::Overflow::Block)). An item that makes its chunk longer than it was to be is charged to the
     /// budget in addition, whether or not it fits.
     ///
     /// # Allocation
@@ -228,15 +229,26 @@ impl<E> EncodingIntake<E> {
         let Way { home, resource, encoder, slots } = &*self.0;
         let shared = &home.core().map_err(Refused::of)?.shared;
         let slots = slots.get_or_build(|_| shared.open_chunks.add(shared, resource.clone()));
-        // Dropped outside of the slot: it is the encoder's, and so is the code that runs then.
-        let mut panic = None;
-        slots.push(shared, &mut |out: &mut ItemSink<'_>| {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| encoder.encode(item, out))) {
-                panic = Some(payload);
-                return Err(Refused::EncoderPanicked);
+        let mut until = None;
+        loop {
+            // Dropped outside of the slot: it is the encoder's, and so is the code that runs then.
+            let mut panic = None;
+            let done = slots.push(shared, &mut |out: &mut ItemSink<'_>| {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| encoder.encode(item, out))) {
+                    panic = Some(payload);
+                    return Err(Refused::EncoderPanicked);
+                }
+                out.answer()
+            });
+            let (Err(Refused::Full { .. }), Some(patience)) = (done, shared.patience()) else { return done };
+            // Waited for here, where no slot is held.
+            let now = Instant::now();
+            let until = *until.get_or_insert_with(|| now + patience);
+            if now >= until || !shared.wait_for_room(shared.open_chunks.chunk_bytes(), until) {
+                shared.note_refused();
+                return done;
             }
-            out.answer()
-        })
+        }
     }
 }
 

@@ -101,6 +101,9 @@ pub(crate) struct Shared {
     wake_sealer: Notify,
 }
 
+/// Nobody waits longer for room.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// Makes an open batch; called once per batch.
 type MakeBatch = Box<dyn FnMut() -> OpenBatch + Send>;
 
@@ -266,10 +269,58 @@ impl Shared {
         Priority::ALL.get(shard / self.shards_each).copied().unwrap_or_default()
     }
 
-    /// Reserves in every lane or in none.
-    pub(crate) fn reserve(&self, bytes: u64, items: u64, priority: Priority) -> Result<(), Refused> {
+    /// Reserves in every lane or in none, and does what the policy says about a full one.
+    fn reserve(&self, bytes: u64, items: u64, priority: Priority) -> Result<(), Refused> {
+        self.reserve_by(bytes, items, priority, self.patience())
+    }
+
+    /// The same for an item, without waiting for room: who may wait does so elsewhere, and notes then that it was in vain.
+    pub(crate) fn reserve_now(&self, bytes: u64) -> Result<(), Refused> {
+        let items = u64::from(self.patience().is_none());
+        self.reserve_by(bytes, items, Priority::Normal, None)
+    }
+
+    /// Counts an item for which there was no room.
+    pub(crate) fn note_refused(&self) {
+        if let Some(lane) = self.lanes.iter().max_by_key(|lane| lane.budget.held()) {
+            Counts::add(&lane.counts.refused, 1);
+        }
+    }
+
+    /// Waits for room as long as the policy says; whether there was some for a moment. For who cannot wait where it reserves.
+    pub(crate) fn wait_for_room(&self, bytes: u64, until: Instant) -> bool {
+        let room = |lane: &Arc<Lane>| {
+            let room = lane.budget.reserve_by(bytes, until);
+            lane.budget.release(if room { bytes } else { 0 });
+            room
+        };
+        self.lanes.iter().all(room)
+    }
+
+    /// How long a thread may wait for room, if it may.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match self.overflow {
+            Overflow::Block(longest) if thread::current().id() != self.worker => Some(longest.min(LONGEST)),
+            _ => None,
+        }
+    }
+
+    fn reserve_by(
+        &self,
+        bytes: u64,
+        items: u64,
+        priority: Priority,
+        patience: Option<Duration>,
+    ) -> Result<(), Refused> {
+        let mut until = None;
         for (index, lane) in self.lanes.iter().enumerate() {
-            if !lane.budget.try_reserve(bytes) && !self.make_room(lane, bytes, priority) {
+            if lane.budget.try_reserve(bytes) {
+                continue;
+            }
+            let now = Instant::now();
+            // One deadline for all lanes.
+            let until = patience.map(|patience| *until.get_or_insert_with(|| now + patience));
+            if !self.make_room(lane, bytes, priority, until, now) {
                 self.release(&self.lanes[..index], bytes);
                 Counts::add(&lane.counts.refused, items);
                 return Err(Refused::Full { retry_after: lane.budget.retry_after(bytes) });
@@ -280,16 +331,21 @@ impl Shared {
 
     /// Does what the policy says about a full lane, and reserves. Whether it did.
     #[cold]
-    fn make_room(&self, lane: &Lane, bytes: u64, priority: Priority) -> bool {
-        let now = Instant::now();
+    fn make_room(
+        &self,
+        lane: &Lane,
+        bytes: u64,
+        priority: Priority,
+        until: Option<Instant>,
+        now: Instant,
+    ) -> bool {
         let evicts = match (self.overflow, priority) {
-            (Overflow::Block(longest), _) if thread::current().id() != self.worker => {
-                let deadline = now.checked_add(longest).unwrap_or(now);
-                return lane.budget.reserve_by(bytes, deadline);
+            (Overflow::Block(_), _) => {
+                return until.is_some_and(|until| lane.budget.reserve_by(bytes, until));
             }
             (Overflow::DropOldest, priority) => Some(priority),
             (Overflow::KeepErrors, Priority::High) => Some(Priority::Normal),
-            (Overflow::DropNewest | Overflow::Block(_) | Overflow::KeepErrors, _) => None,
+            (Overflow::DropNewest | Overflow::KeepErrors, _) => None,
         };
         // Others may take what was freed, so it is tried again as long as there is something to free.
         evicts.is_some_and(|most| {
@@ -298,7 +354,7 @@ impl Shared {
                     return true;
                 }
             }
-            lane.budget.try_reserve(bytes)
+            false
         })
     }
 

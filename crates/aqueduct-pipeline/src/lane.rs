@@ -322,41 +322,32 @@ impl Lane {
         self.settled_tasks.notify_waiters();
     }
 
-    /// Drops the oldest batches that wait, of this priority at most and the lowest first, until `bytes` are free; whether they are then.
+    /// Drops the oldest batches that wait, of this priority at most and the lowest first, until there is room for `bytes`; whether there is then. Nothing is
+    /// dropped if that would not do.
     pub(crate) fn evict(&self, bytes: u64, most: Priority, now: Instant) -> bool {
-        let mut evicted = Vec::new();
-        let mut freed = 0;
-        {
+        let evicted = {
             let mut state = self.state();
-            for priority in Priority::ALL.into_iter().filter(|priority| *priority <= most) {
-                while freed < bytes
-                    && let Some(held) = state.take_oldest(priority)
-                {
-                    freed += held.charged;
-                    evicted.push(held);
-                }
-            }
+            let missing = self.budget.held().saturating_add(bytes).saturating_sub(self.budget.limit());
+            let Some(evicted) = state.take_oldest(missing, most) else { return false };
             for held in &evicted {
-                let told = state.notices.dropped(
-                    DropReason::Budget,
-                    "the byte budget is full",
-                    held.receipt.items(),
-                    now,
-                );
+                let items = held.receipt.items();
+                let told = state.notices.dropped(DropReason::Budget, "the byte budget is full", items, now);
                 state.untold.extend(told);
             }
             self.note_backlog(&state);
-        }
+            evicted
+        };
+        let any = !evicted.is_empty();
         for held in evicted {
             self.budget.release(held.charged);
             held.receipt.dropped(DropReason::Budget);
         }
-        if freed > 0 {
+        if any {
             // Somebody may wait for what is gone, and the notice is the lane's to tell.
             self.announce();
             self.wake.notify_one();
         }
-        freed >= bytes
+        true
     }
 
     /// After a panic of the lane's task: what was under way is tried again. It may have arrived.
@@ -370,6 +361,8 @@ impl Lane {
             state.retry.push_back(held);
         }
         self.note_backlog(&state);
+        drop(state);
+        self.announce();
     }
 
     /// Items held, counted by walking queue, retries and attempts; the open batches are the intake's part.
@@ -484,20 +477,38 @@ impl State {
         }
     }
 
-    /// Takes the oldest batch of this priority that waits.
-    fn take_oldest(&mut self, priority: Priority) -> Option<Held> {
-        let find = |waiting: &VecDeque<Held>| {
-            let of =
-                |(index, held): (usize, &Held)| (held.priority == priority).then_some((held.sealed, index));
-            waiting.iter().enumerate().filter_map(of).min()
-        };
-        match (find(&self.retry), find(&self.queue)) {
-            (Some((tried, index)), untried) if untried.is_none_or(|(untried, _)| tried <= untried) => {
-                self.retry.remove(index)
+    /// Takes the oldest batches that wait, of this priority at most and the lowest first, that are charged `bytes` together; none if there are not so many.
+    fn take_oldest(&mut self, bytes: u64, most: Priority) -> Option<Vec<Held>> {
+        let (mut freed, mut tried, mut untried) = (0, Vec::new(), Vec::new());
+        for priority in Priority::ALL.into_iter().filter(|priority| *priority <= most) {
+            let of = |(_, held): &(usize, &Held)| held.priority == priority;
+            let mut retry = self.retry.iter().enumerate().filter(of).peekable();
+            let mut queue = self.queue.iter().enumerate().filter(of).peekable();
+            while freed < bytes {
+                let tried_first = match (retry.peek(), queue.peek()) {
+                    (Some((_, tried)), Some((_, untried))) => tried.sealed <= untried.sealed,
+                    (Some(_), None) => true,
+                    (None, Some(_)) => false,
+                    (None, None) => break,
+                };
+                let (from, indices) =
+                    if tried_first { (retry.next(), &mut tried) } else { (queue.next(), &mut untried) };
+                if let Some((index, held)) = from {
+                    freed += held.charged;
+                    indices.push(index);
+                }
             }
-            (_, Some((_, index))) => self.queue.remove(index),
-            (_, None) => None,
         }
+        if freed < bytes {
+            return None;
+        }
+        let mut taken = Vec::with_capacity(tried.len() + untried.len());
+        for (waiting, mut indices) in [(&mut self.retry, tried), (&mut self.queue, untried)] {
+            // From the back, so that the others keep their places.
+            indices.sort_unstable_by(|a, b| b.cmp(a));
+            taken.extend(indices.into_iter().filter_map(|index| waiting.remove(index)));
+        }
+        Some(taken)
     }
 
     /// An id that no batch has yet.

@@ -90,7 +90,7 @@ impl Pipeline {
     }
 
     /// As [`flush`](Self::flush), for asynchronous code on any runtime, the pipeline's own worker included. The batches are sealed by the call; the future
-    /// waits, and ends by the deadline.
+    /// waits, and ends by the deadline. It does not wait for an encoder that is at work when it is called: then the flush is not complete.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Pipeline {
         let home = Arc::clone(&self.home);
         let (tell, told) = oneshot::channel();
         if let Some(core) = home.existing() {
-            core.shared.seal_all(false, None);
+            let sealed = core.shared.seal_all(false, None);
             let lanes: Vec<_> =
                 core.shared.lanes.iter().map(|lane| (Arc::clone(lane), lane.next_id())).collect();
             let wait = async move {
@@ -119,7 +119,7 @@ impl Pipeline {
                 };
                 let settled = tokio::time::timeout_at(until.into(), all).await.is_ok();
                 // Nobody may wait any more.
-                let _ = tell.send(settled);
+                let _ = tell.send(settled && sealed);
             };
             // It has a thread, so none needs to be started; without one nobody tells.
             let _ = home.recipe.worker.spawn(wait);

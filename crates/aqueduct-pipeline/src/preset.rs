@@ -46,7 +46,7 @@ impl Preset {
         )
     }
 
-    /// The defaults: 200 ms of delay, eight requests at a time, 64 MiB.
+    /// The defaults: 200 ms of delay, eight to 32 requests at a time, 64 MiB.
     #[must_use]
     pub fn balanced() -> Self {
         let PipelineConfig { batch, .. } = PipelineConfig::default();
@@ -54,7 +54,7 @@ impl Preset {
             (batch.max_items, batch.max_age),
             LaneConfig::default(),
             Overflow::DropNewest,
-            "balanced: 200 ms of delay, eight requests at a time, 64 MiB held at most",
+            "balanced: 200 ms of delay, eight to 32 requests at a time, 64 MiB held at most",
         )
     }
 

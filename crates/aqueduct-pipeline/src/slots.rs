@@ -81,6 +81,11 @@ impl OpenChunks {
         }
     }
 
+    /// What an open chunk reserves.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        self.limits.bytes
+    }
+
     /// A set of slots for chunks of one resource.
     pub(crate) fn add(&self, shared: &Shared, resource: ResourcePrefix) -> Arc<Slots> {
         let slots = Slots::new(self.slots, self.limits, shared.signal(), resource, self.slabs.clone());

@@ -11,7 +11,6 @@ use aqueduct_exec::fork::PerProcess;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tracing::subscriber::NoSubscriber;
 
 /// Runs on the worker's thread before anything else; what it returns is dropped when the thread ends.
 type ThreadStart = Arc<dyn Fn() -> Box<dyn Any> + Send + Sync>;
@@ -131,7 +130,7 @@ impl Thread {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let join = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _untraced = tracing::subscriber::set_default(NoSubscriber::new());
+            let _untraced = tracing::dispatcher::set_default(&tracing::Dispatch::none());
             let _guard = start.map(|start| start());
             // An error means that the sender is gone, which is a request to stop as well.
             let _ = runtime.block_on(stopped);

@@ -168,8 +168,9 @@ impl Credentials {
         let seen = self.fetches.load(Ordering::Relaxed);
         let mut last = self.last.lock().await;
         let fetched_meanwhile = self.fetches.load(Ordering::Relaxed) != seen;
+        // Forgotten before others are fetched: if there is no time for that, whoever comes next shall not try these again.
+        last.take_if(|last| last.as_ref().is_ok_and(|issued| refused == Some(issued.number)));
         match &*last {
-            Some(Ok(issued)) if refused == Some(issued.number) => {}
             Some(Ok(issued)) if fetched_meanwhile || issued.valid(Instant::now()) => {
                 return Ok(issued.clone());
             }

@@ -250,10 +250,18 @@ impl ClientConfig {
         range(self.timeout <= day, "timeout", "must be at most one day")?;
         range(self.connect_timeout <= day, "connect_timeout", "must be at most one day")?;
         range(!self.keepalive_timeout.is_zero(), "keepalive_timeout", "must be longer than nothing")?;
+        range(self.keepalive_timeout <= day, "keepalive_timeout", "must be at most one day")?;
         range(
-            self.keepalive_interval.is_none_or(|every| every >= Duration::from_millis(100)),
+            self.keepalive_interval.is_none_or(|every| (Duration::from_millis(100)..=day).contains(&every)),
             "keepalive_interval",
-            "must be at least 100 ms",
+            "must be from 100 ms to one day, or none",
+        )?;
+        // What the kernel takes (tcp(7), TCP_KEEPIDLE).
+        let kernel = Duration::from_secs(1)..=Duration::from_secs(32_767);
+        range(
+            self.tcp_keepalive.is_none_or(|idle| kernel.contains(&idle)),
+            "tcp_keepalive",
+            "must be from 1 s to 32,767 s, or none",
         )?;
         range((1..=1024).contains(&self.connections), "connections", "must be from 1 to 1024")?;
         range(

@@ -10,6 +10,7 @@ const PRODUCT: &str = concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSIO
 
 /// Headers that the client or the protocol sets; a second value would make the request ambiguous.
 const RESERVED: &[&str] = &[
+    "accept-encoding",
     "connection",
     "content-encoding",
     "content-length",
@@ -18,6 +19,9 @@ const RESERVED: &[&str] = &[
     "grpc-encoding",
     "grpc-timeout",
     "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",

@@ -212,21 +212,30 @@ impl<'r> Run<'r> {
         judged
     }
 
-    /// Waits until the budget and the breaker allow the next attempt.
+    /// Waits until the breaker and the budget allow the next attempt. The breaker is asked first: what it holds back is no attempt, and neither earns nor costs
+    /// a retry.
     async fn admission(&self) -> Result<Option<Admitted<'r>>, GaveUpReason> {
-        match &self.rules.budget {
-            Some(budget) if self.attempts == 0 => budget.first_attempt(),
-            Some(budget) => {
-                while let Spend::WaitUntil(at) = budget.try_spend(clock::now()) {
+        loop {
+            let admitted = match &self.rules.breaker {
+                None => None,
+                Some(breaker) => match breaker.wait(self.deadline).await {
+                    Ok(admitted) => Some(admitted),
+                    Err(Refused { retry_at, .. }) => return Err(GaveUpReason::BreakerOpen { retry_at }),
+                },
+            };
+            let Some(budget) = &self.rules.budget else { return Ok(admitted) };
+            if self.attempts == 0 {
+                budget.first_attempt();
+                return Ok(admitted);
+            }
+            match budget.try_spend(clock::now()) {
+                Spend::Now => return Ok(admitted),
+                Spend::WaitUntil(at) => {
+                    // Somebody else may probe meanwhile.
+                    drop(admitted);
                     self.sleep_until(at.min(clock::now() + ASK_BUDGET_AGAIN)).await?;
                 }
             }
-            None => {}
-        }
-        let Some(breaker) = &self.rules.breaker else { return Ok(None) };
-        match breaker.wait(self.deadline).await {
-            Ok(admitted) => Ok(Some(admitted)),
-            Err(Refused { retry_at, .. }) => Err(GaveUpReason::BreakerOpen { retry_at }),
         }
     }
 

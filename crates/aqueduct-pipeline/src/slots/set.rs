@@ -115,7 +115,7 @@ impl Slots {
     ) -> Result<(), Refused> {
         let opens = open.reserved == 0;
         if opens {
-            shared.reserve(self.limits.bytes, 1, Priority::Normal)?;
+            shared.reserve_now(self.limits.bytes)?;
             open.reserved = self.limits.bytes;
         }
         let done = encode(&mut ItemSink::new(&mut open.builder));

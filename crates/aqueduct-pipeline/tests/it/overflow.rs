@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{LaneConfig, Overflow, Pipeline, Priority, Refused, Worker};
-use aqueduct_wire::Signal;
+use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
 
 use crate::scripted::{
@@ -161,4 +161,63 @@ fn whoever_waits_is_sent_away_at_shutdown() {
     assert_eq!(told.recv_timeout(PATIENCE / 2).unwrap(), Err(Refused::Closed));
     waiter.join().unwrap();
     assert_conserved(&lane(&pipeline));
+}
+
+/// Guards what is dropped: as much as is missing, and nothing if that would not do.
+#[test]
+fn no_more_is_dropped_than_is_missing() {
+    let (exporter, go) = waiting();
+    let pipeline = pipeline(&exporter, Overflow::DropOldest, &worker());
+    let intake = pipeline.intake();
+    intake.offer(sized(40)).unwrap();
+    exporter.wait_attempts(1);
+    (1..6).for_each(|number| intake.offer(chunk(number)).unwrap());
+    // Forty bytes are under way, and stay; of the other forty all would have to go for this one, and they would not do.
+    assert!(intake.offer(sized(48)).is_err());
+    assert_eq!(lane(&pipeline).ledger.dropped_total(), 0);
+    intake.offer(sized(16)).unwrap();
+    assert_eq!(lane(&pipeline).ledger.dropped(DropReason::Budget), 2);
+    go.notify_one();
+    assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
+    assert_conserved(&lane(&pipeline));
+}
+
+fn sized(bytes: usize) -> Chunk {
+    Chunk::from_valid(Signal::Traces, 1, vec![0; bytes].into())
+}
+
+/// Guards against evicting what the lane's thread is about to take: it goes on, with all of its permits.
+#[test]
+fn evicting_does_not_hold_up_the_lane() {
+    let exporter = Scripted::default();
+    let pipeline = pipeline(&exporter, Overflow::DropOldest, &worker());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let intake = pipeline.intake();
+            scope.spawn(move || {
+                (0..20_000).for_each(|number| {
+                    let _ = intake.offer(chunk(number));
+                })
+            });
+        }
+    });
+    let report = pipeline.flush(PATIENCE).unwrap();
+    assert!(report.complete, "{report:?}");
+    let ledger = &report.lanes[0].ledger;
+    assert_eq!(ledger.delivered + ledger.dropped(DropReason::Budget), ledger.accepted);
+    assert_conserved(&report.lanes[0]);
+}
+
+/// Guards a wait without an end: it is one.
+#[test]
+fn whoever_waits_for_ever_waits() {
+    let (exporter, go) = waiting();
+    let pipeline = pipeline(&exporter, Overflow::Block(Duration::MAX), &worker());
+    let intake = pipeline.intake();
+    (0..10).for_each(|number| intake.offer(chunk(number)).unwrap());
+    exporter.wait_attempts(1);
+    let waiter = thread::spawn(move || intake.offer(chunk(10)));
+    go.notify_one();
+    assert_eq!(waiter.join().unwrap(), Ok(()));
+    assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
 }

@@ -15,12 +15,16 @@ impl Dial {
     /// the addresses that answers. Each connection prefers another one. If the lookup fails, the addresses of the
     /// last one are better than none: a name service may be out of order while the peer is not.
     pub(super) async fn connect_tcp(&self, deadline: Instant) -> Result<TcpStream, Failure> {
-        let found = match timeout_at(deadline, self.resolver.resolve(&self.host, self.port)).await {
-            Err(_) => return Err(self.failure("the name lookup timed out")),
-            Ok(Err(error)) => match self.addresses.known() {
-                known if known.is_empty() => return Err(self.failure(&error.to_string())),
-                known => known,
-            },
+        let known = self.addresses.known();
+        let patience = match known.is_empty() {
+            true => deadline,
+            // A name service that hangs leaves time for what it said last.
+            false => deadline - deadline.saturating_duration_since(Instant::now()) / 2,
+        };
+        let found = match timeout_at(patience, self.resolver.resolve(&self.host, self.port)).await {
+            Err(_) if known.is_empty() => return Err(self.failure("the name lookup timed out")),
+            Ok(Err(error)) if known.is_empty() => return Err(self.failure(&error.to_string())),
+            Err(_) | Ok(Err(_)) => known,
             Ok(Ok(found)) if found.is_empty() => return Err(self.failure("the name has no address")),
             Ok(Ok(found)) => found,
         };

@@ -132,8 +132,11 @@ impl ClientConfig {
         config.tls.ca = file("CERTIFICATE");
         config.tls.client_key = file("CLIENT_KEY");
         config.tls.client_certificate = file("CLIENT_CERTIFICATE");
-        if let Some((text, origin)) = vars.find("HEADERS", |text| Ok(text.to_owned())) {
-            let (headers, odd) = headers(&text);
+        let some = |text: &str| match headers(text) {
+            (none, odd) if none.is_empty() && !odd.is_empty() => Err(odd.join("; ")),
+            some => Ok(some),
+        };
+        if let Some(((headers, odd), origin)) = vars.find("HEADERS", some) {
             config.headers = headers;
             if !odd.is_empty() {
                 vars.differ("HEADERS", origin, odd.join("; "));

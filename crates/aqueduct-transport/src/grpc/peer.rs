@@ -72,7 +72,9 @@ impl Peer {
         let len = u32::try_from(request.len()).unwrap_or(u32::MAX);
         let prefix = prefix(len, request.encoding() != Encoding::Identity);
         let mut ended = None;
-        for _ in 0..HANDLES {
+        // Connections that were kept and have said goodbye are as many as there were; new ones that end at once are a sign.
+        let mut fresh = 0;
+        while fresh < HANDLES {
             let connection = match self.pool.acquire().await {
                 Ok(connection) => connection,
                 Err(error) => {
@@ -88,6 +90,7 @@ impl Peer {
                     return ended;
                 }
                 Err(error) => {
+                    fresh += usize::from(!connection.is_reused());
                     connection.discard();
                     ended = Some(error);
                 }

@@ -72,12 +72,17 @@ pub enum Feedback {
 }
 
 impl From<&Outcome> for Feedback {
-    /// Retryable answers and time-outs are back-pressure; a connection that failed or broke is not.
+    /// Retryable answers and time-outs are back-pressure; a connection that failed or broke, or headers that could not be fetched, are not.
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Delivered | Outcome::Partial { .. } => Self::Success,
             Outcome::Retry { failure, .. } => match failure.kind {
-                FailureKind::Connect | FailureKind::Reset | FailureKind::Io => Self::Failure,
+                FailureKind::Connect
+                | FailureKind::Tls
+                | FailureKind::Credentials
+                | FailureKind::Reset
+                | FailureKind::Protocol
+                | FailureKind::Io => Self::Failure,
                 _ => Self::Backpressure,
             },
             Outcome::Permanent(_) | Outcome::TooLarge(_) => Self::Failure,
