@@ -8,6 +8,8 @@ use std::time::Duration;
 use aqueduct_wire::Merged;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use aqueduct_wire::rpc::Code;
+#[cfg(any(feature = "grpc", feature = "http"))]
+use aqueduct_wire::{Merger, Signal};
 use tokio::time::Instant;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -88,7 +90,7 @@ impl Progress {
         *self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(on.clone());
     }
 
-    fn timed_out(self, limit: Duration) -> Outcome {
+    pub(crate) fn timed_out(self, limit: Duration) -> Outcome {
         if let Some(verdict) = self.verdict.into_inner() {
             return verdict;
         }
@@ -218,12 +220,14 @@ impl Client {
     /// Dropping the future cancels the attempt: a stream is reset, an HTTP/1.1 connection closed. The peer may have
     /// taken the data nevertheless.
     pub async fn send(&self, request: &Request) -> Outcome {
-        let outcome = self.attempt(request).await;
+        // A configured time is a day at most.
+        let outcome = self.attempt(request, Instant::now() + self.timeout).await;
         self.counters.ended(&outcome, request.len());
         outcome
     }
 
-    async fn attempt(&self, request: &Request) -> Outcome {
+    /// An attempt that does not count.
+    pub(crate) async fn attempt(&self, request: &Request, deadline: Instant) -> Outcome {
         let size = request.uncompressed_len().max(request.len());
         if size > self.max_request_bytes {
             let message = format!("{size} bytes, our limit is {} bytes", self.max_request_bytes);
@@ -235,8 +239,6 @@ impl Client {
                 "a client needs a tokio runtime to send",
             ));
         }
-        // A configured time is a day at most.
-        let deadline = Instant::now() + self.timeout;
         #[cfg(any(feature = "grpc", feature = "http"))]
         if let Some(credentials) = &self.credentials {
             return self.authorized(credentials, request, deadline).await;
@@ -340,6 +342,41 @@ impl Client {
             Compression::Zstd(_) => Encoding::Zstd,
         };
         !self.json && encoding == codec
+    }
+}
+
+/// What a health check needs.
+#[cfg(any(feature = "grpc", feature = "http"))]
+impl Client {
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The connections, if this is a client for gRPC.
+    #[cfg(feature = "grpc")]
+    pub(crate) const fn grpc(&self) -> Option<&grpc::Peer> {
+        match &self.link {
+            Link::Grpc(peer) => Some(peer),
+            #[cfg(feature = "http")]
+            Link::Http(_) => None,
+        }
+    }
+
+    /// How many connections have been opened.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn connects(&self) -> u64 {
+        self.counters.connects()
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) const fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// An export request with nothing in it.
+    pub(crate) fn empty(&self, signal: Signal) -> Request {
+        let nothing = Merger::new(signal).finish();
+        if self.json { self.json(&nothing) } else { Request::plain(&nothing) }
     }
 }
 

@@ -4,9 +4,13 @@ mod answer;
 #[cfg(feature = "grpc")]
 mod call;
 #[cfg(feature = "grpc")]
+mod health;
+#[cfg(feature = "grpc")]
 mod peer;
 
 pub(crate) use answer::Answer;
+#[cfg(feature = "grpc")]
+pub(crate) use health::{Ended, Listen, Pinged};
 #[cfg(feature = "grpc")]
 pub(crate) use peer::Peer;
 

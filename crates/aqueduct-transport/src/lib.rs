@@ -74,11 +74,13 @@
 //!   that you give it a [`Connect`] for. [`ClientConfig`] has its options.
 //! - The addresses of a name are looked up for every connection, by the system or by your [`Resolve`]. Each connection
 //!   prefers another one; one that does not answer costs 250 ms, and one that keeps failing is left alone for a while.
+//! - A [`HealthChecker`] finds out how the peer of a client is: by `grpc.health.v1` where a server has it, by its connections or
+//!   an export of nothing where not. [`Health::source`] says how it knows.
 //! - [`ClientStatus`] and [`CompressionStats`] are snapshots for health pages; [`METRICS`] describes them.
 //!
 //! # Guarantees
 //!
-//! - *Time.* A send ends within [`ClientConfig::timeout`], name lookup, proxy, TLS and the fetching of headers included,
+//! - *Time.* A send or a health check ends within [`ClientConfig::timeout`], name lookup, proxy, TLS and the fetching of headers included,
 //!   whatever the peer does.
 //! - *Trust.* Over `https://` the peer is verified, always; requests go to the endpoint and nowhere else. Credentials stay
 //!   out of messages and debug output.
@@ -118,6 +120,8 @@
 //!   that happen.
 //! - A peer's RST_STREAM other than a refusal counts as a lost connection, to be retried, as the data may not have
 //!   arrived; gRPC would call some of them INTERNAL and give up.
+//! - A health check asks one connection, so one of the addresses of a name. A ping says that the other end of the connection is alive,
+//!   which may be a proxy: where the server has no `grpc.health.v1`, requests can fail while it counts as serving.
 //! - A [`Client`] makes one attempt and follows no policy: putting the two together is its caller's, and queueing too.
 //! - A [`ConcurrencyLimit`] counts requests, not bytes. Where many clients share a server that queues without end and refuses
 //!   nothing, they see each other's queue and do not know it from a slow server: attempts time out at times.
@@ -160,6 +164,8 @@ mod failure;
 mod grpc;
 #[cfg(any(feature = "grpc", feature = "http", feature = "tonic"))]
 mod headers;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod health;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -193,6 +199,8 @@ pub use connect::{Resolve, Resolving};
 pub use env::{EnvNote, EnvUse};
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use health::{Health, HealthChecker, HealthConfig, HealthSource, HealthState, HealthWatch};
 #[doc(inline)]
 pub use limit::{ConcurrencyGate, ConcurrencyLimit, Feedback, LimitConfig};
 pub use metrics::{METRICS, write_prometheus};

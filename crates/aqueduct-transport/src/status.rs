@@ -122,6 +122,11 @@ impl Counters {
         Connected(self.clone())
     }
 
+    #[cfg(feature = "grpc")]
+    pub(crate) fn connects(&self) -> u64 {
+        self.connects.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn snapshot(&self) -> ClientStatus {
         let connections = self.connections.load(Ordering::Relaxed);
         let last = self.last();

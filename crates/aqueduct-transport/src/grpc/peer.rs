@@ -8,6 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, Version};
 
 use super::call::exchange;
+use super::health::Methods;
 use super::{grpc_headers, json_refused};
 use crate::client::Progress;
 use crate::config::ClientConfig;
@@ -18,7 +19,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::headers::replace;
 use crate::http2::{Call, Connector, HANDLES, Settings};
 use crate::outcome::Outcome;
-use crate::pool::ConnectionPool;
+use crate::pool::{ConnectionPool, PooledConnection};
 use crate::request::{Encoding, Format, Request};
 use crate::status::Counters;
 
@@ -26,12 +27,14 @@ use crate::status::Counters;
 pub(crate) struct Peer {
     uris: [Uri; Signal::ALL.len()],
     headers: HeaderMap,
-    pool: ConnectionPool<Connector>,
+    pub(super) pool: ConnectionPool<Connector>,
     max_response_bytes: usize,
+    /// Of the health protocol.
+    pub(super) methods: Methods,
 }
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(super) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 impl Peer {
     pub(crate) fn new(
@@ -51,7 +54,8 @@ impl Peer {
             counters: counters.clone(),
         };
         let pool = ConnectionPool::new(connector, config.pool(config.connections))?;
-        Ok(Self { uris, headers, pool, max_response_bytes: config.max_response_bytes })
+        let methods = Methods::new(&config.endpoint, &place)?;
+        Ok(Self { uris, headers, pool, max_response_bytes: config.max_response_bytes, methods })
     }
 
     pub(crate) fn resize(&self, min: usize, max: usize) -> Result<(), ConfigError> {
@@ -75,12 +79,9 @@ impl Peer {
         // Connections that were kept and have said goodbye are as many as there were; new ones that end at once are a sign.
         let mut fresh = 0;
         while fresh < HANDLES {
-            let connection = match self.pool.acquire().await {
+            let connection = match self.connection().await {
                 Ok(connection) => connection,
-                Err(error) => {
-                    let failure = self.pool.connector().dial.none_from_pool(&error);
-                    return (Outcome::retry(failure), None);
-                }
+                Err(failure) => return (Outcome::retry(failure), None),
             };
             match Call::open(&connection, self.head(request, provided), &prefix, request).await {
                 Ok(mut call) => {
@@ -96,24 +97,40 @@ impl Peer {
                 }
             }
         }
-        if let Some(failure) = ended.as_ref().and_then(h2::Error::get_io).and_then(refusal) {
-            return (Outcome::retry(failure), None);
-        }
-        let reason = ended.map_or_else(String::new, |error| error.to_string());
-        let message = format!("connections end as soon as they begin: {reason}");
-        (Outcome::retry(Failure::new(FailureKind::Refused, message)), None)
+        (Outcome::retry(never_began(ended)), None)
+    }
+
+    /// A connection of the pool.
+    pub(super) async fn connection(&self) -> Result<PooledConnection<Connector>, Failure> {
+        let none = |error| self.pool.connector().dial.none_from_pool(&error);
+        self.pool.acquire().await.map_err(none)
     }
 
     fn head(&self, request: &Request, provided: Option<&HeaderMap>) -> http::Request<()> {
-        let mut head = http::Request::new(());
-        *head.method_mut() = Method::POST;
-        *head.version_mut() = Version::HTTP_2;
-        *head.uri_mut() = self.uris[request.signal().index()].clone();
-        *head.headers_mut() = self.headers.clone();
-        replace(head.headers_mut(), provided);
+        let mut head = self.head_of(&self.uris[request.signal().index()], provided);
         if request.encoding() != Encoding::Identity {
             head.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static(request.encoding().as_str()));
         }
         head
     }
+
+    /// The head of a call of this method.
+    pub(super) fn head_of(&self, method: &Uri, provided: Option<&HeaderMap>) -> http::Request<()> {
+        let mut head = http::Request::new(());
+        *head.method_mut() = Method::POST;
+        *head.version_mut() = Version::HTTP_2;
+        *head.uri_mut() = method.clone();
+        *head.headers_mut() = self.headers.clone();
+        replace(head.headers_mut(), provided);
+        head
+    }
+}
+
+/// Every connection that was given out had just ended, the last with this error.
+pub(super) fn never_began(ended: Option<h2::Error>) -> Failure {
+    if let Some(failure) = ended.as_ref().and_then(h2::Error::get_io).and_then(refusal) {
+        return failure;
+    }
+    let reason = ended.map_or_else(String::new, |error| error.to_string());
+    Failure::new(FailureKind::Refused, format!("connections end as soon as they begin: {reason}"))
 }

@@ -13,8 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::{Builder, SendRequest};
+#[cfg(feature = "grpc")]
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+#[cfg(feature = "grpc")]
+use super::keepalive::{Asker, Asks};
 use super::keepalive::{Complaints, Keepalive};
 use crate::config::ClientConfig;
 use crate::connect::{Dial, Standing, Stream};
@@ -43,6 +47,9 @@ pub(crate) struct Connection {
     pub(crate) standing: Standing,
     /// What it points to is gone when the task is.
     task: Weak<()>,
+    /// To the connection's keepalive, which alone may send pings. Each that is waiting has somebody who waits for it.
+    #[cfg(feature = "grpc")]
+    asks: mpsc::UnboundedSender<Asker>,
 }
 
 impl Settings {
@@ -71,7 +78,7 @@ impl Settings {
         deadline: Instant,
     ) -> Result<Connection, Failure> {
         let standing = dial.standing(&stream);
-        let (send, connection) = match timeout_at(deadline, self.http2.handshake(stream)).await {
+        let (send, mut connection) = match timeout_at(deadline, self.http2.handshake(stream)).await {
             Ok(Ok(open)) => open,
             Ok(Err(error)) => return Err(dial.failure(&format!("HTTP/2 handshake: {error}"))),
             Err(_) => return Err(dial.failure("the HTTP/2 handshake timed out")),
@@ -80,8 +87,34 @@ impl Settings {
         let alive = Arc::new(());
         let task = Arc::downgrade(&alive);
         let up = self.counters.connected();
-        tokio::spawn(drive(self.clone(), connection, answers.clone(), (up, alive)));
-        Ok(Connection { send, answers, standing, task })
+        let pings = connection.ping_pong();
+        #[cfg(feature = "grpc")]
+        let (asks, arriving) = mpsc::unbounded_channel();
+        let keepalive = self.keepalive_interval.zip(pings).map(|(every, pings)| {
+            Keepalive::new(
+                pings,
+                self.complaints.stretch(every),
+                self.keepalive_timeout,
+                answers.clone(),
+                #[cfg(feature = "grpc")]
+                Asks::new(arriving, &self.complaints),
+            )
+        });
+        tokio::spawn(drive(self.clone(), connection, keepalive, (up, alive)));
+        Ok(Connection {
+            send,
+            answers,
+            standing,
+            task,
+            #[cfg(feature = "grpc")]
+            asks,
+        })
+    }
+
+    /// Whether pings are sent at all.
+    #[cfg(feature = "grpc")]
+    pub(crate) const fn pings(&self) -> bool {
+        self.keepalive_interval.is_some()
     }
 }
 
@@ -95,19 +128,23 @@ impl Connection {
     pub(crate) fn streams(&self) -> usize {
         self.send.current_max_send_streams()
     }
+
+    /// Whether the peer answers a ping. Waits as long as the keepalive's time-out; false if the connection has ended, or
+    /// sends no pings.
+    #[cfg(feature = "grpc")]
+    pub(crate) async fn ping(&self) -> bool {
+        let (asker, answer) = oneshot::channel();
+        self.asks.send(asker).is_ok() && answer.await.is_ok()
+    }
 }
 
 /// The life of one connection. Drops what it owns at the end of it.
 async fn drive<T>(
     settings: Arc<Settings>,
-    mut connection: h2::client::Connection<Stream, Bytes>,
-    answers: Arc<AtomicU64>,
+    connection: h2::client::Connection<Stream, Bytes>,
+    mut keepalive: Option<Keepalive>,
     _owns: (Connected, T),
 ) {
-    let pings = connection.ping_pong();
-    let mut keepalive = settings.keepalive_interval.zip(pings).map(|(every, pings)| {
-        Keepalive::new(pings, settings.complaints.stretch(every), settings.keepalive_timeout, answers)
-    });
     let mut connection = pin!(connection);
     poll_fn(|cx| {
         if let Poll::Ready(end) = connection.as_mut().poll(cx) {

@@ -39,4 +39,7 @@ impl Connect for Connector {
     fn is_usable(&self, connection: &Connection) -> bool {
         connection.is_usable()
     }
+
+    // `check` stays as it is: the keepalive is the active check. An idle connection is pinged at its interval and not usable
+    // any more when nobody answers; a ping of the pool's beside it would have servers complain.
 }

@@ -13,6 +13,7 @@ mod env;
 mod front;
 mod grpc_hostile;
 mod grpc_server;
+mod health;
 mod http2;
 mod http_hostile;
 mod http_server;
@@ -32,3 +33,4 @@ mod tls;
 mod tonic_channel;
 #[cfg(unix)]
 mod unix;
+mod watch;
