@@ -29,11 +29,20 @@
 //!   exporter has delivered it.
 //! - SIGTERM and SIGINT stop the intake and deliver what is held, to a deadline; the exit code tells whether all of it
 //!   was. A second signal ends at once.
+//! - Exporters verify every server that they speak TLS with; clear text is spoken only where the file says so. Headers' values and the passwords
+//!   of proxies are shown nowhere.
 //! - Exit codes: 0 done, 1 something was lost or could not start, 2 the configuration or the arguments are wrong.
 //!
 //! # Limitations
 //!
-//! Plaintext only, memory only; processors that change data are not supported.
+//! Receivers speak clear text only (exporters speak TLS), memory only; processors that change data are not supported.
+//!
+//! # Features
+//!
+//! | feature | default | unlocks |
+//! |---|---|---|
+//! | `tls` | yes | exporters to `https://` destinations: rustls over ring, which needs a C compiler to build; without it such a destination is an error |
+//! | `mimalloc` | yes | the binary allocates with mimalloc instead of the system's allocator |
 
 pub mod admin;
 mod argument;

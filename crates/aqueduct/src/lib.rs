@@ -51,7 +51,7 @@
 //! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json`, hashes of attributes with `hash` |
 //! | `metrics` | the ledger and its receipts, drop reasons, Prometheus text, resource probe |
 //! | `batch` | when a batch is full, as a state machine |
-//! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off |
+//! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off; TLS with the feature `tls` |
 //! | `receiver` | a server for OTLP over gRPC and HTTP |
 //! | `pipeline` | intake to settlement, with every item accounted for |
 //!
@@ -63,7 +63,7 @@
 //!
 //! # Limitations
 //!
-//! OTLP 1.x traces, metrics and logs; no TLS yet; memory only.
+//! OTLP 1.x traces, metrics and logs; TLS for clients, not for servers yet; memory only.
 //!
 //! # When not to use this crate
 //!
@@ -73,7 +73,8 @@
 //!
 //! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `metrics`, `batch`,
 //! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
-//! attributes in `wire`. `full`: everything.
+//! attributes in `wire`. `tls`: `https://` endpoints in `transport`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
+//! tokio's for a processor of `batch`. `full`: everything.
 
 pub mod manual;
 

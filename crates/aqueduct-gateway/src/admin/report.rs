@@ -108,6 +108,18 @@ pub struct PipelineStatus {
     pub dropped: BTreeMap<String, u64>,
     /// Still here.
     pub held: u64,
+    /// Offered while there was no room, and left to the client: in no other column.
+    pub refused: u64,
+    /// Requests under way.
+    pub in_flight_requests: u64,
+    /// How many there may be now, at most `sending_queue.num_consumers`.
+    pub in_flight_limit: u64,
+    /// Bytes before their compression of the batches that wait compressed.
+    pub compressed_from_bytes: u64,
+    /// Bytes that these batches hold now.
+    pub compressed_to_bytes: u64,
+    /// Tasks of the pipeline's thread that failed and were begun again; what they held was kept.
+    pub restarts: u64,
 }
 
 impl PipelineStatus {
@@ -121,6 +133,12 @@ impl PipelineStatus {
             rejected: 0,
             dropped: BTreeMap::new(),
             held: 0,
+            refused: 0,
+            in_flight_requests: 0,
+            in_flight_limit: 0,
+            compressed_from_bytes: 0,
+            compressed_to_bytes: 0,
+            restarts: 0,
         }
     }
 }

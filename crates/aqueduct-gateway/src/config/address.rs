@@ -88,11 +88,12 @@ impl Field<'_> {
         }
     }
 
-    /// Reads where an OTLP exporter sends to, as a URL without a trailing slash.
-    pub(crate) fn endpoint(&self, kind: &Target) -> Option<(String, Security)> {
+    /// Reads where an OTLP exporter sends to, as a URL without a trailing slash: `http://` in clear text, `https://` with TLS, or
+    /// `unix:/path`. `insecure` decides for addresses without a scheme.
+    pub(crate) fn endpoint(&self, kind: &Target, insecure: bool) -> Option<String> {
         let text = self.text(kind.expected)?;
-        match kind.url(text) {
-            Ok(found) => Some(found),
+        match kind.url(text, insecure) {
+            Ok(url) => Some(url),
             // An address may hold a password by mistake: the text is repeated only if it cannot.
             Err(why) if text.contains('@') => {
                 self.fail(Finding::new(self.node.at, self.path.clone(), why));
@@ -104,15 +105,18 @@ impl Field<'_> {
             }
         }
     }
-}
 
-/// What an address says about TLS by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Security {
-    /// `http://`: plaintext is meant.
-    Plaintext,
-    /// No scheme: `tls.insecure` decides.
-    Unsaid,
+    /// Reads the URL of a proxy, which may hold a password: messages do not repeat it.
+    pub(crate) fn proxy(&self) -> Option<&str> {
+        let text = self.text("the URL of a proxy, such as http://proxy:3128")?;
+        match check_proxy(text) {
+            Ok(()) => Some(text),
+            Err(why) => {
+                self.fail(Finding::new(self.node.at, self.path.clone(), why));
+                None
+            }
+        }
+    }
 }
 
 /// The rules for one exporter's addresses.
@@ -142,20 +146,22 @@ impl Target {
         one_signal: true,
     };
 
-    fn url(&self, text: &str) -> Result<(String, Security), String> {
-        let (authority, security) = match text.split_once("://") {
-            Some(("http", rest)) => (rest, Security::Plaintext),
-            Some(("https", _)) => {
-                return Err("TLS is not supported yet: send to a local plaintext address, http://host:port"
-                    .to_owned());
-            }
+    fn url(&self, text: &str, insecure: bool) -> Result<String, String> {
+        let (scheme, authority) = match text.split_once("://") {
+            _ if text.starts_with("unix:") => return self.socket(text),
+            Some(("http", rest)) => ("http", rest),
+            Some(("https", rest)) => ("https", rest),
             Some((scheme, _)) => {
                 let scheme = super::yaml::shorten(scheme);
-                return Err(format!("the scheme `{scheme}://` is not supported: write http://host:port"));
+                return Err(format!(
+                    "the scheme `{scheme}://` is not supported: write http://, https:// or unix:/path"
+                ));
             }
-            None if self.grpc => (text, Security::Unsaid),
+            // As for the collector, an address without a scheme means TLS unless told otherwise.
+            None if self.grpc => (if insecure { "http" } else { "https" }, text),
             None => {
-                return Err(format!("the scheme is missing: write http://{}", super::yaml::shorten(text)));
+                let text = super::yaml::shorten(text);
+                return Err(format!("the scheme is missing: write http://{text}, or https:// for TLS"));
             }
         };
         let (authority, path) = match authority.find('/') {
@@ -182,18 +188,66 @@ impl Target {
                 "{suffix} is added by the exporter: leave it out, or use `traces_endpoint` and its like"
             ));
         }
-        let authority =
-            if !self.grpc && !has_port(authority) { format!("{authority}:80") } else { authority.to_owned() };
-        let (host, port) = split(&authority)?;
+        // Without a port the URL stays as it is written, and so does the name that the server is asked for.
+        let default_port = !self.grpc && !has_port(authority);
+        let (host, port) = match default_port {
+            true => split(&format!("{authority}:80"))?,
+            false => split(authority)?,
+        };
         if host.is_empty() {
             return Err("the host is missing".to_owned());
         }
         if port == 0 {
             return Err("port 0 cannot be sent to".to_owned());
         }
-        let authority =
-            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        Ok((format!("http://{authority}{path}"), security))
+        let host = bracketed(&host);
+        let port = if default_port { String::new() } else { format!(":{port}") };
+        Ok(format!("{scheme}://{host}{port}{path}"))
+    }
+
+    /// `unix:/path` or `unix:///path`, as gRPC names sockets.
+    fn socket(&self, text: &str) -> Result<String, String> {
+        if self.one_signal {
+            return Err("a socket serves every signal: write it as `endpoint`".to_owned());
+        }
+        let path = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")).unwrap_or_default();
+        // A relative path would depend on where the gateway was started.
+        if !path.starts_with('/') || path.contains('\0') {
+            return Err("write the absolute path of the socket: unix:/run/collector.sock".to_owned());
+        }
+        Ok(format!("unix:{path}"))
+    }
+}
+
+/// Whether this URL, as [`Field::endpoint`] makes it, is that of a peer on this machine, which no proxy is asked for.
+pub(crate) fn is_local(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return true };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match has_port(authority) {
+        true => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+        false => authority,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// `http://[user[:password]@]host[:port]`.
+fn check_proxy(text: &str) -> Result<(), String> {
+    let rest = match text.split_once("://") {
+        Some(("http", rest)) => rest,
+        Some(("https", _)) => {
+            return Err("TLS to the proxy itself is not supported: write http://host:port".to_owned());
+        }
+        Some(_) => return Err("only http:// proxies are supported: write http://host:port".to_owned()),
+        None => return Err("the scheme is missing: write http://host:port".to_owned()),
+    };
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place).trim_end_matches('/');
+    let (host, port) = if has_port(place) { split(place)? } else { split(&format!("{place}:80"))? };
+    match (host.is_empty(), port) {
+        (true, _) => Err("the host of the proxy is missing".to_owned()),
+        (false, 0) => Err("port 0 cannot be connected to".to_owned()),
+        (false, _) => Ok(()),
     }
 }
 

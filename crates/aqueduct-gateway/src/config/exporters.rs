@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Security, Target};
+use super::address::Target;
 use super::components::{Defined, Kind};
 use super::duration::LONGEST;
 use super::errors::Finding;
 use super::headers;
-use super::position::Setting;
+use super::position::{Given, Setting};
 use super::queue::{self, Queue, Retry};
 use super::read::{Field, Keys, Section};
 use super::receivers::{Keepalive, keepalive};
 use super::secret::Secret;
+use super::tls::{self, Tls, TlsSection};
 
 /// An exporter.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +43,17 @@ pub enum ExporterKind {
 pub struct OtlpExporter {
     /// How OTLP is spoken.
     pub protocol: ExportProtocol,
-    /// `http://host:port[/path]`, to which HTTP adds `/v1/<signal>`; `None` if only signals have URLs.
+    /// `http://host[:port][/path]` in clear text, `https://` with TLS, to which HTTP adds `/v1/<signal>`, or `unix:/path`; `None` if only
+    /// signals have URLs.
     pub endpoint: Option<String>,
     /// URLs of single signals, used as they are, in the order traces, metrics, logs. HTTP only.
     pub signal_endpoints: [Option<String>; 3],
     /// The setting of the address, for messages.
     pub setting: Setting,
+    /// How `https://` is spoken.
+    pub tls: Tls,
+    /// The URL of a proxy for every address. Default: what the environment says.
+    pub proxy_url: Option<Given<Secret>>,
     /// Sent with every request, in the file's order.
     pub headers: Vec<(String, Secret)>,
     /// Default gzip level 1.
@@ -62,6 +68,13 @@ pub struct OtlpExporter {
     pub queue: Queue,
     /// What happens after a failure that may pass.
     pub retry: Retry,
+}
+
+impl OtlpExporter {
+    /// Every address that it sends to.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> + Clone {
+        self.endpoint.iter().chain(self.signal_endpoints.iter().flatten()).map(String::as_str)
+    }
 }
 
 /// How OTLP is spoken to a destination.
@@ -124,6 +137,7 @@ pub(crate) const GRPC: Keys = Keys {
         "retry_on_failure",
         "sending_queue",
         "tls",
+        "proxy_url",
         "keepalive",
         "connections",
     ],
@@ -149,6 +163,7 @@ pub(crate) const HTTP: Keys = Keys {
         "retry_on_failure",
         "sending_queue",
         "tls",
+        "proxy_url",
         "traces_endpoint",
         "metrics_endpoint",
         "logs_endpoint",
@@ -156,7 +171,6 @@ pub(crate) const HTTP: Keys = Keys {
     ],
     refused: &[
         ("auth", "authenticate with `headers`, such as `authorization: ${env:TOKEN}`"),
-        ("proxy_url", "proxies are not supported yet"),
         ("cookies", "cookies are not kept: remove the key"),
         ("profiles_endpoint", "profiles are not supported yet: remove the key"),
         ("read_buffer_size", NO_BUFFERS),
@@ -166,9 +180,9 @@ pub(crate) const HTTP: Keys = Keys {
         ("max_conns_per_host", NO_POOL),
         ("idle_conn_timeout", NO_POOL),
         ("disable_keep_alives", NO_POOL),
-        ("http2_read_idle_timeout", "OTLP/HTTP is sent over HTTP/1.1: remove the key"),
-        ("http2_ping_timeout", "OTLP/HTTP is sent over HTTP/1.1: remove the key"),
-        ("force_attempt_http2", "OTLP/HTTP is sent over HTTP/1.1: remove the key"),
+        ("http2_read_idle_timeout", NO_HTTP2),
+        ("http2_ping_timeout", NO_HTTP2),
+        ("force_attempt_http2", NO_HTTP2),
         ("middlewares", "extensions are not supported: remove the key"),
         ("batcher", "write a `batch` processor"),
     ],
@@ -177,27 +191,7 @@ pub(crate) const HTTP: Keys = Keys {
 const NO_BUFFERS: &str = "buffers are sized by the gateway: remove the key";
 const NO_POOL: &str =
     "there are as many connections as requests in flight (`sending_queue.num_consumers`): remove the key";
-const NO_TLS: &str =
-    "TLS is not supported yet: send to a local plaintext address with `tls: {insecure: true}`";
-
-pub(crate) const TLS: Keys = Keys {
-    supported: &["insecure"],
-    refused: &[
-        ("insecure_skip_verify", NO_TLS),
-        ("ca_file", NO_TLS),
-        ("ca_pem", NO_TLS),
-        ("cert_file", NO_TLS),
-        ("cert_pem", NO_TLS),
-        ("key_file", NO_TLS),
-        ("key_pem", NO_TLS),
-        ("server_name_override", NO_TLS),
-        ("min_version", NO_TLS),
-        ("max_version", NO_TLS),
-        ("cipher_suites", NO_TLS),
-        ("reload_interval", NO_TLS),
-        ("include_system_ca_certs_pool", NO_TLS),
-    ],
-};
+const NO_HTTP2: &str = "HTTP/2 is spoken where TLS agrees on it, HTTP/1.1 elsewhere: remove the key";
 
 pub(crate) const KEEPALIVE: Keys = Keys {
     supported: &["time", "timeout"],
@@ -246,19 +240,11 @@ pub(crate) fn read(section: Option<Field<'_>>) -> Vec<Defined<Exporter>> {
 fn grpc(field: &Field<'_>) -> OtlpExporter {
     let section = Section::open(field, &GRPC);
     let mut exporter = common(&section, ExportProtocol::Grpc);
-    let insecure = insecure(&section);
-    if let Some(field) = section.required("endpoint", "the address to send to, such as collector:4317") {
-        match (field.endpoint(&Target::GRPC), insecure) {
-            // As for the collector, an address without a scheme means TLS unless told otherwise.
-            (Some((_, Security::Unsaid)), false) => {
-                let message = "this address means TLS, which is not supported yet";
-                let help = "to send plaintext, add `tls: {insecure: true}` to the exporter, or write http://host:port";
-                field.fail(Finding::new(field.node.at, field.path.clone(), message).with_help(help));
-            }
-            (Some((url, _)), _) => exporter.endpoint = Some(url),
-            (None, _) => {}
-        }
-    }
+    let tls = TlsSection::open(&section);
+    let field = section.required("endpoint", "the address to send to, such as collector:4317");
+    exporter.endpoint = field.and_then(|field| field.endpoint(&Target::GRPC, tls.insecure));
+    exporter.tls = tls.read(exporter.urls());
+    exporter.proxy_url = tls::proxy(&section, exporter.urls());
     exporter.connections = u32::try_from(section.integer("connections", 1, 1..=1024)).unwrap_or(1);
     if let Some(field) = section.field("keepalive") {
         exporter.keepalive = keepalive(&Section::open(&field, &KEEPALIVE), exporter.keepalive);
@@ -271,7 +257,7 @@ fn http(field: &Field<'_>) -> OtlpExporter {
     let encodings = [("proto", ExportProtocol::HttpProtobuf), ("json", ExportProtocol::HttpJson)];
     let protocol = section.choice("encoding", ExportProtocol::HttpProtobuf, &encodings);
     let mut exporter = common(&section, protocol);
-    insecure(&section);
+    let tls = TlsSection::open(&section);
     let mut addressed = false;
     for (slot, key) in ["traces_endpoint", "metrics_endpoint", "logs_endpoint"].into_iter().enumerate() {
         if let Some(field) = section.field(key) {
@@ -279,7 +265,7 @@ fn http(field: &Field<'_>) -> OtlpExporter {
                 exporter.setting = section.setting(key);
             }
             addressed = true;
-            exporter.signal_endpoints[slot] = field.endpoint(&Target::SIGNAL).map(|(url, _)| url);
+            exporter.signal_endpoints[slot] = field.endpoint(&Target::SIGNAL, tls.insecure);
         }
     }
     let field = match addressed {
@@ -289,18 +275,10 @@ fn http(field: &Field<'_>) -> OtlpExporter {
     if field.is_some() {
         exporter.setting = section.setting("endpoint");
     }
-    exporter.endpoint = field.and_then(|field| field.endpoint(&Target::HTTP)).map(|(url, _)| url);
+    exporter.endpoint = field.and_then(|field| field.endpoint(&Target::HTTP, tls.insecure));
+    exporter.tls = tls.read(exporter.urls());
+    exporter.proxy_url = tls::proxy(&section, exporter.urls());
     exporter
-}
-
-/// Whether `tls.insecure` is said to be something: true, or anything else, which is reported.
-fn insecure(section: &Section<'_>) -> bool {
-    let tls = section.field("tls").map(|field| Section::open(&field, &TLS));
-    let Some(field) = tls.and_then(|tls| tls.field("insecure")) else { return false };
-    if field.flag() == Some(false) {
-        field.fail(field.wrong("true").with_help(NO_TLS));
-    }
-    true
 }
 
 fn common(section: &Section<'_>, protocol: ExportProtocol) -> OtlpExporter {
@@ -309,6 +287,8 @@ fn common(section: &Section<'_>, protocol: ExportProtocol) -> OtlpExporter {
         endpoint: None,
         signal_endpoints: [const { None }; 3],
         setting: section.setting("endpoint"),
+        tls: Tls::default(),
+        proxy_url: None,
         headers: section.field("headers").map(|field| headers::read(&field)).unwrap_or_default(),
         compression: compression(section),
         timeout: section.duration("timeout", Duration::from_secs(5), Duration::from_millis(1)..=LONGEST),

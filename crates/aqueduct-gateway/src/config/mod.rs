@@ -31,6 +31,7 @@ mod summary;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod yaml;
 
 use std::collections::HashSet;
@@ -41,12 +42,13 @@ pub use aqueduct::wire::Signal;
 pub use errors::{ConfigErrors, Finding};
 pub use exporters::{Compression, ExportProtocol, Exporter, ExporterKind, FileExporter, OtlpExporter};
 pub use pipelines::Pipeline;
-pub use position::{Position, Setting};
+pub use position::{Given, Position, Setting};
 pub use processors::Batch;
 pub use queue::{Queue, Retry};
 pub use receivers::{Acknowledge, Keepalive, Limits, Listener, Receiver};
 pub use secret::Secret;
 pub use telemetry::{LogLevel, Telemetry};
+pub use tls::{Tls, TlsVersion};
 
 use components::Defined;
 use errors::Findings;

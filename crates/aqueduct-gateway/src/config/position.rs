@@ -45,3 +45,14 @@ impl fmt::Display for Setting {
         }
     }
 }
+
+/// A value that the file gives, and where, for errors that show only when it is used.
+///
+/// Complete: the pair is all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is set.
+    pub setting: Setting,
+}

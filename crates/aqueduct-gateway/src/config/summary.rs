@@ -6,6 +6,7 @@ use super::duration::format as time;
 use super::exporters::{Compression, ExportProtocol, Exporter, ExporterKind, OtlpExporter};
 use super::receivers::{Acknowledge, Listener, Receiver};
 use super::size::format as bytes;
+use super::tls::{Tls, TlsVersion};
 use super::{Config, Pipeline, Signal};
 
 impl Config {
@@ -127,11 +128,20 @@ fn write_otlp(out: &mut String, name: &str, otlp: &OtlpExporter) -> std::fmt::Re
             writeln!(out, "    {} to {url}", signal.as_str())?;
         }
     }
+    if otlp.urls().any(|url| url.starts_with("https://")) {
+        write_tls(out, &otlp.tls)?;
+    }
+    if let Some(proxy) = &otlp.proxy_url {
+        // What lies before the last @ may be a password.
+        let url = proxy.value.reveal();
+        let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, place)| format!("http://***@{place}"));
+        writeln!(out, "    through the proxy {shown}")?;
+    }
     if !otlp.headers.is_empty() {
         let names: Vec<String> = otlp.headers.iter().map(|(name, _)| format!("{name}: ***")).collect();
         writeln!(out, "    headers {}", names.join(", "))?;
     }
-    writeln!(out, "    queue {}, {} in flight", bytes(otlp.queue.max_bytes), otlp.queue.num_consumers)?;
+    writeln!(out, "    queue {}, up to {} in flight", bytes(otlp.queue.max_bytes), otlp.queue.num_consumers)?;
     let retry = &otlp.retry;
     if !retry.enabled {
         return writeln!(out, "    no retry: what fails once is dropped and counted");
@@ -146,4 +156,20 @@ fn write_otlp(out: &mut String, name: &str, otlp: &OtlpExporter) -> std::fmt::Re
     };
     let (first, last) = (time(retry.initial_interval), time(retry.max_interval));
     writeln!(out, "    retry after {first} to {last} (x{}, {jitter}), {until}", retry.multiplier)
+}
+
+fn write_tls(out: &mut String, tls: &Tls) -> std::fmt::Result {
+    let version = if tls.min_version == TlsVersion::V1_3 { "1.3" } else { "1.2" };
+    let trusted = tls
+        .ca_file
+        .as_ref()
+        .map_or("the system's authorities".to_owned(), |file| file.value.display().to_string());
+    write!(out, "    TLS {version} or newer, trusting {trusted}")?;
+    if let Some(name) = &tls.server_name_override {
+        write!(out, ", expecting {}", name.value)?;
+    }
+    if let Some(file) = &tls.cert_file {
+        write!(out, ", showing {}", file.value.display())?;
+    }
+    writeln!(out)
 }

@@ -140,9 +140,13 @@ fn http_endpoints_are_urls() {
     for (text, url) in [
         ("http://collector:4318", "http://collector:4318"),
         ("http://collector:4318/", "http://collector:4318"),
-        ("http://collector", "http://collector:80"),
+        ("http://collector", "http://collector"),
         ("http://[::1]:4318/a/b/", "http://[::1]:4318/a/b"),
-        ("http://[::1]", "http://[::1]:80"),
+        ("http://[::1]", "http://[::1]"),
+        ("https://collector:4318", "https://collector:4318"),
+        ("https://collector/otlp/", "https://collector/otlp"),
+        ("unix:/run/otel.sock", "unix:/run/otel.sock"),
+        ("unix:///run/otel.sock", "unix:/run/otel.sock"),
     ] {
         let config = parse(&with_endpoint(text)).unwrap_or_else(|errors| panic!("{errors}"));
         let super::ExporterKind::Otlp(otlp) = &config.exporters[0].kind else { panic!("no OTLP") };
@@ -150,8 +154,14 @@ fn http_endpoints_are_urls() {
     }
     for text in [
         "collector:4318",
-        "https://collector:4318",
-        "unix:///run/x",
+        "HTTPS",
+        "https://",
+        "https://collector:0",
+        "https://u:p@collector",
+        "unix:",
+        "unix:run/x",
+        "unix://run/x",
+        "dns:///collector:4318",
         "http://",
         "http://:4318",
         "http://a b:1",
@@ -165,6 +175,98 @@ fn http_endpoints_are_urls() {
         "http://collector:4318/v1/traces",
     ] {
         assert!(parse(&with_endpoint(text)).is_err(), "{text}");
+    }
+}
+
+/// A file with these settings of an exporter of this type.
+fn with_exporter(kind: &str, settings: &str) -> String {
+    format!(
+        "receivers: {{otlp: {{protocols: {{grpc: }}}}}}\nexporters:\n  {kind}: {settings}\n\
+         service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [{kind}]}}}}}}\n"
+    )
+}
+
+/// Guards when TLS is spoken: the scheme says it, and where there is none the collector's `insecure`.
+#[test]
+fn clear_text_is_only_spoken_where_the_file_says_so() {
+    for (endpoint, insecure, url) in [
+        ("collector:4317", "", "https://collector:4317"),
+        ("collector:4317", "insecure: false", "https://collector:4317"),
+        ("collector:4317", "insecure: true", "http://collector:4317"),
+        ("[::1]:4317", "", "https://[::1]:4317"),
+        ("http://collector:4317", "", "http://collector:4317"),
+        ("http://collector:4317", "insecure: false", "http://collector:4317"),
+        ("https://collector:4317", "", "https://collector:4317"),
+        ("https://collector:4317", "insecure: true", "https://collector:4317"),
+        ("unix:///run/otel.sock", "", "unix:/run/otel.sock"),
+        ("unix:/run/otel.sock", "insecure: true", "unix:/run/otel.sock"),
+    ] {
+        let text = with_exporter("otlp", &format!("{{endpoint: '{endpoint}', tls: {{{insecure}}}}}"));
+        let config = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let super::ExporterKind::Otlp(otlp) = &config.exporters[0].kind else { panic!("no OTLP") };
+        assert_eq!(otlp.endpoint.as_deref(), Some(url), "{endpoint} {insecure}");
+        let told: Vec<String> = config.warning_lines().collect();
+        let contradiction = endpoint.starts_with("https") && insecure.ends_with("true");
+        assert_eq!(told.len(), usize::from(contradiction), "{endpoint} {insecure}: {told:?}");
+        assert!(
+            told.iter().all(|line| line.contains("exporters.otlp.tls.insecure: has no effect")),
+            "{told:?}"
+        );
+    }
+}
+
+/// Guards the settings of TLS where one signal goes one way and another the other: they have an effect.
+#[test]
+fn tls_settings_are_for_whichever_address_has_tls() {
+    let settings =
+        "{endpoint: 'http://a', logs_endpoint: 'https://b/v1/logs', tls: {insecure: true, ca_file: /ca.pem}}";
+    let config = parse(&with_exporter("otlphttp", settings)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.warning_lines().collect::<Vec<_>>(), Vec::<String>::new());
+    let super::ExporterKind::Otlp(otlp) = &config.exporters[0].kind else { panic!("no OTLP") };
+    let file = otlp.tls.ca_file.as_ref().expect("named");
+    assert_eq!(file.value, std::path::Path::new("/ca.pem"));
+    assert_eq!(file.setting.to_string(), "exporters.otlphttp.tls.ca_file (line 3, column 103)");
+}
+
+/// Guards the proxy's password, in every form of output, and the forms of its URL.
+#[test]
+fn a_proxy_is_read_and_its_password_kept() {
+    for url in ["http://me:hunter2@proxy:3128", "http://me:hunter2@[::1]/", "http://me:hun/@ter2@proxy"] {
+        for kind in ["otlp", "otlphttp"] {
+            let settings = format!("{{endpoint: 'https://c:1', proxy_url: '{url}'}}");
+            let config = parse(&with_exporter(kind, &settings)).unwrap_or_else(|errors| panic!("{errors}"));
+            let super::ExporterKind::Otlp(otlp) = &config.exporters[0].kind else { panic!("no OTLP") };
+            assert_eq!(otlp.proxy_url.as_ref().map(|given| given.value.reveal()), Some(url));
+            let shown = format!("{config:?} {}", config.summary());
+            assert!(!shown.contains("ter2") && shown.contains("through the proxy http://***@"), "{shown}");
+        }
+    }
+    let none = parse(&with_exporter("otlphttp", "{endpoint: 'http://c', proxy_url: ''}"));
+    let config = none.unwrap_or_else(|errors| panic!("{errors}"));
+    let super::ExporterKind::Otlp(otlp) = &config.exporters[0].kind else { panic!("no OTLP") };
+    assert_eq!(otlp.proxy_url, None, "empty is none, as in the collector");
+}
+
+/// Guards against a proxy that is named for nothing, and what is on this machine.
+#[test]
+fn a_proxy_for_this_machine_is_an_error() {
+    for (endpoint, local) in [
+        ("http://localhost:1", true),
+        ("http://LocalHost:1", true),
+        ("https://127.8.0.1:1", true),
+        ("http://[::1]:1", true),
+        ("http://[::ffff:127.0.0.1]:1", true),
+        ("unix:/run/otel.sock", true),
+        ("http://10.0.0.1:1", false),
+        ("https://localhost.example:1", false),
+        ("http://[fd00::1]:1", false),
+    ] {
+        for kind in ["otlp", "otlphttp"] {
+            let settings = format!("{{endpoint: '{endpoint}', proxy_url: 'http://proxy'}}");
+            let told = parse(&with_exporter(kind, &settings)).map(drop).map_err(|errors| errors.to_string());
+            let expected = "proxy_url: has no effect: addresses on this machine";
+            assert_eq!(told.is_err_and(|told| told.contains(expected)), local, "{kind} {endpoint}");
+        }
     }
 }
 
@@ -295,7 +397,9 @@ fn crowd() -> String {
     format!("receivers:\n{receivers}exporters: {{debug: }}\nservice:\n  pipelines:\n{lists}")
 }
 
-const VALID: &str = include_str!("../../tests/config/collector.yaml");
+/// Good files, to be damaged.
+const VALID: [&str; 2] =
+    [include_str!("../../tests/config/collector.yaml"), include_str!("../../tests/config/secure.yaml")];
 
 /// Reads, and if it is good summarizes, whatever it is.
 fn exercise(text: &str) {
@@ -350,7 +454,7 @@ proptest! {
     fn damaged_files_get_an_answer(
         edits in prop::collection::vec((any::<u16>(), any::<u16>(), "[a-z0-9:\\-{}\\[\\]&*!\"'\n ,.$#%@é]{0,12}"), 1..4),
     ) {
-        exercise(&mutate(VALID, &edits));
+        VALID.iter().for_each(|valid| exercise(&mutate(valid, &edits)));
     }
 
     /// Guards that durations survive being printed, which summaries rely on.
@@ -386,7 +490,7 @@ fn the_documented_example_is_good() {
 /// Guards docs/configuration.md: under the heading of each section, a row for each key, and no row for anything else.
 #[test]
 fn every_key_is_documented() {
-    use super::{ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, telemetry};
+    use super::{ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, telemetry, tls};
     let sections: [(&str, &Keys); 25] = [
         ("The file", &ROOT),
         ("`receivers.otlp`", &receivers::OTLP),
@@ -400,7 +504,7 @@ fn every_key_is_documented() {
         ("`processors.memory_limiter`", &processors::MEMORY_LIMITER),
         ("`exporters.otlp`", &exporters::GRPC),
         ("`exporters.otlphttp`", &exporters::HTTP),
-        ("`tls`", &exporters::TLS),
+        ("`tls`", &tls::TLS),
         ("`keepalive`", &exporters::KEEPALIVE),
         ("`compression_params`", &exporters::COMPRESSION_PARAMS),
         ("`sending_queue`", &queue::QUEUE),

@@ -10,15 +10,16 @@ use aqueduct::batch::BatchConfig;
 use aqueduct::exec::{self, AffinityError, Spawner};
 use aqueduct::pipeline::{BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, Worker};
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
-use aqueduct::transport::{self, Client, ClientConfig, Jitter, RetryPolicy};
+use aqueduct::transport::{self, Client, Jitter, ProxyConfig, RetryPolicy};
 use aqueduct::wire::Signal;
 
+use super::client;
 use super::debug_exporter::DebugExporter;
 use super::file_exporter::FileExporter;
 use super::handler::{Acknowledge, Handler};
 use super::log::Log;
 use super::workers::{Door, bind};
-use crate::config::{self, Config, ExporterKind, Listen, Listener, OtlpExporter, Receiver, Setting};
+use crate::config::{self, Config, ExporterKind, Listen, Listener, Receiver, Setting};
 
 /// What all pipelines together keep of slabs for open batches and batches on their way. Some dozen batches: what waits longer than that, while
 /// a destination is away, comes from the allocator and goes back to it.
@@ -30,6 +31,7 @@ pub(crate) enum StartError {
     Resolve { listen: Listen, error: io::Error },
     Bind { listen: Listen, error: io::Error },
     Exporter { setting: Setting, error: transport::ConfigError },
+    Environment { setting: Setting, error: transport::ConfigError },
     File { setting: Setting, error: io::Error },
     Pipeline { name: String, error: BuildError },
     Worker(io::Error),
@@ -51,7 +53,19 @@ impl fmt::Display for StartError {
             StartError::Bind { listen, error } => {
                 write!(f, "{}: cannot listen on {listen}: {error}", listen.setting)
             }
+            // The setting is the file's word for what the client calls otherwise.
+            StartError::Exporter {
+                setting,
+                error: transport::ConfigError::Tls { file: Some(file), reason, .. },
+            } => {
+                write!(f, "{setting}: {}: {reason}", file.display())
+            }
             StartError::Exporter { setting, error } => write!(f, "{setting}: {error}"),
+            StartError::Environment { setting, error } => write!(
+                f,
+                "{setting}: {error}; the environment says so (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY): correct it there, \
+                 name the host in NO_PROXY, or set `proxy_url`"
+            ),
             StartError::File { setting, error } => write!(f, "{setting}: cannot open the file: {error}"),
             StartError::Pipeline { name, error } => {
                 write!(f, "service.pipelines.{name}: {error}")?;
@@ -82,15 +96,14 @@ pub(crate) fn pipelines(
     log: &Log,
 ) -> Result<Pipelines, StartError> {
     let worker = Arc::new(Worker::start("aqueduct-pipe").map_err(StartError::Worker)?);
+    let proxy = ProxyConfig::from_env();
     let mut clients = Vec::new();
     let mut debug = None;
     let mut destinations = Vec::new();
-    for exporter in &config.exporters {
+    for (index, exporter) in config.exporters.iter().enumerate() {
         let (destination, lane) = match &exporter.kind {
             ExporterKind::Otlp(otlp) => {
-                let client = client(otlp, largest_request(config))
-                    .map_err(|error| StartError::Exporter { setting: otlp.setting.clone(), error })?;
-                let client = Arc::new(client);
+                let client = Arc::new(client::open(config, index, otlp, &proxy)?);
                 clients.push((exporter.name.clone(), Arc::clone(&client)));
                 let lane = LaneConfig::default()
                     .with_queue_bytes(otlp.queue.max_bytes)
@@ -159,45 +172,6 @@ fn retry_policy(retry: &config::Retry) -> RetryPolicy {
     policy.max_elapsed = retry.max_elapsed_time;
     policy.max_attempts = (!retry.enabled).then_some(1);
     policy
-}
-
-/// The largest request that can come out: a full batch, or one request that is larger than a batch.
-fn largest_request(config: &Config) -> usize {
-    let batches =
-        config.pipelines.iter().filter_map(|pipeline| Some(pipeline.batch.as_ref()?.send_batch_max_bytes));
-    let requests =
-        config.receivers.iter().flat_map(Receiver::listeners).map(|listener| listener.max_request_bytes);
-    let largest = batches.chain(requests).max().unwrap_or_default();
-    usize::try_from(largest).unwrap_or(usize::MAX).max(ClientConfig::default().max_request_bytes)
-}
-
-fn client(otlp: &OtlpExporter, largest_request: usize) -> Result<Client, transport::ConfigError> {
-    let protocol = match otlp.protocol {
-        config::ExportProtocol::Grpc => transport::Protocol::Grpc,
-        config::ExportProtocol::HttpProtobuf => transport::Protocol::HttpProtobuf,
-        config::ExportProtocol::HttpJson => transport::Protocol::HttpJson,
-    };
-    let mut client = ClientConfig::default();
-    client.protocol = protocol;
-    // Without an endpoint every signal that is used has a URL of its own; the configuration has seen to it.
-    if let Some(endpoint) = &otlp.endpoint {
-        client.endpoint.clone_from(endpoint);
-    }
-    client.max_request_bytes = largest_request;
-    client.signal_endpoints.clone_from(&otlp.signal_endpoints);
-    client.compression = match otlp.compression {
-        config::Compression::None => transport::Compression::None,
-        config::Compression::Gzip(level) => transport::Compression::Gzip(level),
-        config::Compression::Zstd(level) => transport::Compression::Zstd(level),
-    };
-    client.headers =
-        otlp.headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-    client.timeout = otlp.timeout;
-    client.connections = otlp.connections as usize;
-    client.keepalive_interval = Some(otlp.keepalive.time);
-    client.keepalive_timeout = otlp.keepalive.timeout;
-    client.user_agent = Some(concat!("aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
-    Client::new(client)
 }
 
 /// Binds every listener and joins it with a server that offers to the pipelines.

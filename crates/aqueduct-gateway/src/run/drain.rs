@@ -49,9 +49,10 @@ impl Drain {
 }
 
 impl DrainReport {
-    /// What was delivered and what was not, a line per pipeline and destination.
+    /// What was delivered and what was not, a line per pipeline and destination, and one more where something else happened.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.lanes.iter().map(line).collect();
+        let mut lines: Vec<String> =
+            self.lanes.iter().flat_map(|lane| [Some(line(lane)), remark(lane)]).flatten().collect();
         let how = if self.complete { "everything was settled" } else { "the deadline passed" };
         lines.push(format!("stopped after {:.1} s: {how}", self.took.as_secs_f64()));
         lines
@@ -76,4 +77,16 @@ fn line(lane: &LaneStatus) -> String {
         ledger.dropped_total(),
         ledger.held()
     )
+}
+
+/// What is in no ledger and should not go unnoticed.
+fn remark(lane: &LaneStatus) -> Option<String> {
+    let mut parts = Vec::new();
+    if lane.refused_items > 0 {
+        parts.push(format!("{} items were refused for lack of room and left to clients", lane.refused_items));
+    }
+    if lane.restarts > 0 {
+        parts.push(format!("{} times a failed task was begun again", lane.restarts));
+    }
+    (!parts.is_empty()).then(|| format!("{} to {}: {}", lane.signal, lane.destination, parts.join("; ")))
 }

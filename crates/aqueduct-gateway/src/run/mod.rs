@@ -1,6 +1,7 @@
 //! `aqueduct run` and `aqueduct validate`: from a configuration to a running gateway and back to rest.
 
 mod build;
+mod client;
 mod debug_exporter;
 mod drain;
 mod file_exporter;

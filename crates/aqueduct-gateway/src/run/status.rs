@@ -141,6 +141,12 @@ fn row(lane: &LaneStatus) -> PipelineStatus {
     row.delivered = lane.ledger.delivered;
     row.rejected = lane.ledger.rejected;
     row.held = lane.ledger.held();
+    row.refused = lane.refused_items;
+    row.in_flight_requests = lane.in_flight_requests;
+    row.in_flight_limit = lane.in_flight_limit as u64;
+    row.compressed_from_bytes = lane.compressed_from_bytes;
+    row.compressed_to_bytes = lane.compressed_to_bytes;
+    row.restarts = lane.restarts;
     row.dropped = DropReason::ALL
         .iter()
         .filter(|reason| lane.ledger.dropped(**reason) > 0)

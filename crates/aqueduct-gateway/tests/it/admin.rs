@@ -35,6 +35,8 @@ impl Status for Fixed {
         let mut row = PipelineStatus::new("traces", "otlp/backup");
         (row.accepted, row.delivered, row.held) = (10, 6, 1);
         row.dropped.insert("max_age".to_owned(), 3);
+        (row.refused, row.in_flight_requests, row.in_flight_limit) = (7, 2, 8);
+        (row.compressed_from_bytes, row.compressed_to_bytes) = (900, 100);
         StatusReport::new(Duration::from_millis(61_500), vec![row])
     }
 }
@@ -89,7 +91,8 @@ async fn paths_answer() {
         format!(
             "{{\"version\":\"{version}\",\"uptime_s\":61,\"pipelines\":[{{\"signal\":\"traces\",\
              \"destination\":\"otlp/backup\",\"accepted\":10,\"delivered\":6,\"rejected\":0,\
-             \"dropped\":{{\"max_age\":3}},\"held\":1}}]}}\n"
+             \"dropped\":{{\"max_age\":3}},\"held\":1,\"refused\":7,\"in_flight_requests\":2,\"in_flight_limit\":8,\
+             \"compressed_from_bytes\":900,\"compressed_to_bytes\":100,\"restarts\":0}}]}}\n"
         )
     );
 }

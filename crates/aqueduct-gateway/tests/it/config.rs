@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aqueduct_gateway::config::{
     Acknowledge, Compression, Config, ConfigErrors, ExportProtocol, ExporterKind, LogLevel, OtlpExporter,
-    Signal,
+    Signal, TlsVersion,
 };
 
 fn folder() -> PathBuf {
@@ -49,14 +49,16 @@ fn bad_files_are_told_what_is_wrong() {
         let expected = std::fs::read_to_string(&golden).unwrap_or_default();
         assert_eq!(report, expected, "\n{name} is now told:\n{report}");
     }
-    assert!(seen >= 13, "only {seen} fixtures found");
+    assert!(seen >= 14, "only {seen} fixtures found");
 }
 
 /// Guards that no message repeats a header's value or a password.
 #[test]
 fn messages_keep_secrets() {
-    let report = parse("bad-types.yaml", &[]).expect_err("it is bad").to_string();
-    assert!(!report.contains("secret"), "{report}");
+    for name in ["bad-types.yaml", "bad-tls.yaml"] {
+        let report = parse(name, &[]).expect_err("it is bad").to_string();
+        assert!(!report.contains("secret") && !report.contains("hunter2"), "{report}");
+    }
 }
 
 /// Guards that a file as collectors have it means here what it means there.
@@ -148,17 +150,49 @@ fn a_collectors_file_is_understood() {
     assert!(!format!("{config:?}").contains("s3cr3t"));
 }
 
+/// Guards the keys of TLS and of the proxy, by their names in the collector.
+#[test]
+fn exporters_to_the_outside_are_understood() {
+    let config = parse("secure.yaml", &[("TOKEN", "s3cr3t")]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.warning_lines().collect::<Vec<_>>(), Vec::<String>::new());
+    let grpc = otlp(&config, "otlp");
+    assert_eq!(grpc.endpoint.as_deref(), Some("https://gateway.example:4317"));
+    let tls = &grpc.tls;
+    for (file, path) in [
+        (&tls.ca_file, "/etc/otel/ca.pem"),
+        (&tls.cert_file, "/etc/otel/client.pem"),
+        (&tls.key_file, "/etc/otel/client.key"),
+    ] {
+        assert_eq!(file.as_ref().map(|file| file.value.as_path()), Some(Path::new(path)));
+    }
+    let name = tls.server_name_override.as_ref().expect("set");
+    assert_eq!(name.value, "collector.internal");
+    assert_eq!(name.setting.to_string(), "exporters.otlp.tls.server_name_override (line 14, column 29)");
+    assert_eq!(tls.min_version, TlsVersion::V1_3);
+    let proxy = grpc.proxy_url.as_ref().expect("set");
+    assert_eq!(proxy.value.reveal(), "http://me:s3cr3t@proxy.internal:3128");
+    let http = otlp(&config, "otlphttp");
+    assert_eq!(http.endpoint.as_deref(), Some("https://api.example/otlp"));
+    assert_eq!((&http.tls.ca_file, http.tls.min_version), (&None, TlsVersion::V1_2));
+    assert_eq!((&http.proxy_url, http.queue.num_consumers), (&None, 64));
+    let agent = otlp(&config, "otlp/agent");
+    assert_eq!(agent.endpoint.as_deref(), Some("unix:/run/otel/agent.sock"));
+}
+
 /// Guards `aqueduct validate`'s output, defaults included.
 #[test]
 fn summaries_show_what_is_in_effect() {
     let variables = [("MY_POD_IP", "10.0.0.7"), ("TOKEN", "s3cr3t")];
     let config = parse("collector.yaml", &variables).unwrap_or_else(|errors| panic!("{errors}"));
-    let both = format!("{}---\n{}", Config::default_for_newcomers().summary(), config.summary());
+    let secure = parse("secure.yaml", &variables).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(!format!("{secure:?}").contains("s3cr3t"));
+    let summaries = [Config::default_for_newcomers().summary(), config.summary(), secure.summary()];
+    let all = summaries.join("---\n");
     let golden = folder().join("summary.txt");
     if std::env::var_os("AQUEDUCT_BLESS").is_some() {
-        std::fs::write(&golden, &both).expect("the golden file can be written");
+        std::fs::write(&golden, &all).expect("the golden file can be written");
     }
-    assert_eq!(both, std::fs::read_to_string(&golden).unwrap_or_default(), "\n{both}");
+    assert_eq!(all, std::fs::read_to_string(&golden).unwrap_or_default(), "\n{all}");
 }
 
 /// Guards the way from a file on disk: errors of the system, and bytes that are no text.

@@ -2,6 +2,8 @@
 
 mod admin;
 mod config;
+mod exporters;
+mod fronts;
 mod load;
 mod process;
 mod run;

@@ -36,13 +36,22 @@ impl Drop for ConfigFile {
 
 /// Runs `aqueduct run` to its end, for configurations that do not start.
 pub(crate) fn run_to_end(config: &str) -> Output {
+    run_to_end_with(&[], config)
+}
+
+/// As [`run_to_end`], with variables of the environment.
+pub(crate) fn run_to_end_with(environment: &[(&str, &str)], config: &str) -> Output {
     let file = ConfigFile::new(config);
-    command(&file).output().expect("the binary starts")
+    command(&file).envs(environment.iter().copied()).output().expect("the binary starts")
 }
 
 fn command(file: &ConfigFile) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aqueduct"));
     command.args(["run", "--drain-seconds", "5", "--config"]).arg(&file.0).stdin(Stdio::null());
+    // The proxies of whoever runs the tests are none of theirs.
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_ascii_uppercase());
+    }
     command
 }
 
@@ -67,9 +76,23 @@ impl Gateway {
 
     /// As [`Gateway::start`], with further arguments of `aqueduct run`.
     pub(crate) fn start_with(arguments: &[&str], receiver: &str, exporter: &str) -> Self {
-        let file = ConfigFile::new(&configuration(receiver, exporter));
+        let exporter = format!("tls: {{insecure: true}}\n    {exporter}");
+        Self::launch(arguments, &[], &configuration(receiver, "otlp", &exporter))
+    }
+
+    /// Starts with these variables of the environment, and an exporter of this type with these lines of settings.
+    pub(crate) fn start_exporting(environment: &[(&str, &str)], kind: &str, settings: &str) -> Self {
+        Self::launch(&[], environment, &configuration("", kind, settings))
+    }
+
+    fn launch(arguments: &[&str], environment: &[(&str, &str)], config: &str) -> Self {
+        let file = ConfigFile::new(config);
         let mut command = command(&file);
-        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut process = command.spawn().expect("the binary starts");
         let stderr = process.stderr.take().expect("piped");
         let (tell, lines) = mpsc::channel();
@@ -174,10 +197,11 @@ impl Drop for Gateway {
     }
 }
 
-fn configuration(receiver: &str, exporter: &str) -> String {
+/// A configuration with one exporter; the receiver's and the exporter's settings are lines.
+pub(crate) fn configuration(receiver: &str, kind: &str, exporter: &str) -> String {
     let pipelines: String = ["traces", "metrics", "logs"]
         .map(|signal| {
-            format!("    {signal}: {{receivers: [otlp], processors: [batch], exporters: [otlp]}}\n")
+            format!("    {signal}: {{receivers: [otlp], processors: [batch], exporters: [{kind}]}}\n")
         })
         .concat();
     format!(
@@ -191,8 +215,7 @@ receivers:
 processors:
   batch: {{timeout: 20ms}}
 exporters:
-  otlp:
-    tls: {{insecure: true}}
+  {kind}:
     {exporter}
 service:
   telemetry: {{metrics: {{address: \"127.0.0.1:0\"}}}}

@@ -196,6 +196,51 @@ fn an_unreachable_exporter_is_visible_and_not_fatal() {
     });
 }
 
+/// Guards what `/statusz` and the report of a stop say of a queue that is full: what was refused, what is compressed meanwhile, and how many
+/// requests may be in flight.
+#[test]
+fn a_full_queue_shows() {
+    runtime().block_on(async {
+        let peer = ScriptedPeer::start().await.expect("free ports");
+        peer.otherwise(Step::Hang);
+        let settings = format!(
+            "endpoint: {}\n    timeout: 1s\n    sending_queue: {{queue_size: 1MiB, num_consumers: 2}}",
+            peer.grpc_endpoint()
+        );
+        let gateway = Gateway::start("", &settings);
+        let client = client(&gateway, Protocol::Grpc, Compression::None, PATIENCE);
+        let (mut generator, mut oracle) = (Generator::new(9), Oracle::new());
+        let refused = loop {
+            let chunk = generator.chunk(Signal::Traces, 100);
+            match send(&client, chunk.clone()).await {
+                Outcome::Delivered => oracle.expect(Signal::Traces, chunk.bytes()),
+                Outcome::Retry { .. } => break chunk.items(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let row = gateway.row("traces");
+        assert_eq!(row["refused"].as_u64(), Some(refused), "{row}");
+        assert!((1..=2).contains(&row["in_flight_limit"].as_u64().expect("a number")), "{row}");
+        assert_eq!(row["restarts"].as_u64(), Some(0), "{row}");
+        let start = Instant::now();
+        loop {
+            let row = gateway.row("traces");
+            let bytes = ["compressed_from_bytes", "compressed_to_bytes"].map(|name| row[name].as_u64());
+            if bytes[0] > bytes[1] && bytes[1] > Some(0) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{row}");
+            tokio::task::yield_now().await;
+        }
+        peer.otherwise(Step::Answer(Answer::Accepted));
+        let log = gateway.stop().join("\n");
+        peer.deliver_to(&mut oracle);
+        oracle.assert_exact();
+        let remark = format!("traces to otlp: {refused} items were refused for lack of room");
+        assert!(log.contains(&remark) && log.contains("everything was settled"), "{log}");
+    });
+}
+
 /// Guards the second signal.
 #[test]
 fn a_second_signal_ends_at_once() {
