@@ -9,7 +9,8 @@ use super::{ConcurrencyLimit, Feedback, Permit};
 use crate::clock;
 use crate::error::ConfigError;
 
-/// A [`ConcurrencyLimit`] that tasks share and wait at, in the order in which they came; clones share it.
+/// A [`ConcurrencyLimit`] that tasks share and wait at; clones share it. Tasks that wait are woken in the order in which they came; one that comes at the right
+/// moment may go before them.
 ///
 /// ```
 /// use aqueduct_transport::limit::{ConcurrencyGate, ConcurrencyLimit, Feedback};
