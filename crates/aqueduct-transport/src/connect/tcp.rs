@@ -129,6 +129,33 @@ mod tests {
         assert_eq!(started.elapsed(), dial.timeout);
     }
 
+    /// A resolver that answers once.
+    #[derive(Debug)]
+    struct Once(Mutex<Option<SocketAddr>>);
+
+    impl Resolve for Once {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Resolving<'a> {
+            let answer = self.0.lock().expect("no panic").take();
+            Box::pin(async move {
+                match answer {
+                    Some(address) => Ok(vec![address]),
+                    None => std::future::pending().await,
+                }
+            })
+        }
+    }
+
+    /// Guards against a name service that hangs while the peer is well: it has half of the time, and the rest is for the addresses it told last.
+    #[tokio::test]
+    async fn what_a_name_service_said_last_is_good_enough() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let once = Once(Mutex::new(Some(listener.local_addr().expect("bound"))));
+        let dial = Dial { resolver: Arc::new(once), ..dial("collectors", 4317) };
+        let connect = async || dial.connect_tcp(Instant::now() + Duration::from_millis(200)).await;
+        assert!(connect().await.is_ok());
+        assert!(connect().await.is_ok(), "nobody answers any more");
+    }
+
     /// In the list, it stands for a lookup that fails.
     const NAME_SERVICE_DOWN: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

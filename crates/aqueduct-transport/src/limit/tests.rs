@@ -347,3 +347,22 @@ proptest! {
         }
     }
 }
+
+/// Guards the limit against trouble that has nothing to do with load: an expired certificate would bring it down to one.
+#[test]
+fn only_refusals_and_time_outs_are_back_pressure() {
+    let of = |kind| Feedback::from(&Outcome::retry(Failure::new(kind, "")));
+    for neutral in [
+        FailureKind::Connect,
+        FailureKind::Tls,
+        FailureKind::Credentials,
+        FailureKind::Reset,
+        FailureKind::Protocol,
+        FailureKind::Io,
+    ] {
+        assert_eq!(of(neutral), Feedback::Failure, "{neutral:?}");
+    }
+    for load in [FailureKind::Timeout, FailureKind::Refused, FailureKind::Http(503)] {
+        assert_eq!(of(load), Feedback::Backpressure, "{load:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::future::pending;
 use tokio::time::sleep;
 
 use super::*;
-use crate::breaker::BreakerState;
+use crate::breaker::{BreakerConfig, BreakerState};
 use crate::budget::RetryBudget;
 use crate::failure::{Failure, FailureKind};
 use crate::outcome::Outcome;
@@ -245,4 +245,30 @@ fn runs_are_send() {
     fn send<T: Send>(_: T) {}
     let resilient = Resilient::new(every_second()).with_breaker(CircuitBreaker::default());
     send(resilient.run_with(|_| async { Ok::<(), &str>(()) }, again));
+}
+
+/// Guards the budget while a breaker is open: what is not attempted earns nothing, and what waits for the breaker has spent nothing.
+#[tokio::test(start_paused = true)]
+async fn the_budget_counts_attempts_only() {
+    let config = BreakerConfig { failures: 1, ..BreakerConfig::default() };
+    let budget = SharedBudget::from(RetryBudget::default());
+    let full = budget.available();
+    // Fails once, which opens the breaker, and waits for it then.
+    let waits = Resilient::new(every_second())
+        .with_breaker(CircuitBreaker::new(config).expect("valid"))
+        .with_budget(budget.clone());
+    let run = waits.run_with(|_| async { Err::<(), _>("busy") }, again);
+    assert!(tokio::time::timeout(10 * SECOND, run).await.is_err());
+    assert_eq!((budget.available(), waits.stats().retries()), (full, 0));
+
+    while budget.try_spend(clock::now()) == Spend::Now {}
+    let breaker = CircuitBreaker::new(config).expect("valid");
+    let _ = breaker.call(|| async { Err::<(), _>("down") }).await;
+    let policy = RetryPolicy { max_elapsed: Some(Duration::from_millis(1)), ..every_second() };
+    let refused = Resilient::new(policy).with_breaker(breaker).with_budget(budget.clone());
+    for _ in 0..110 {
+        let run = refused.run_with(|_| async { Err::<(), _>("busy") }, again);
+        assert_eq!(run.await.expect_err("the breaker is open").attempts, 0);
+    }
+    assert_eq!(budget.available(), 0);
 }

@@ -326,3 +326,32 @@ async fn tokens_stay_secret() {
         assert!(!format!("{client:?}").contains("hunter2"));
     }
 }
+
+/// Guards against a refusal that comes so slowly that no time is left for other headers: the next attempt has them.
+#[tokio::test]
+async fn refused_headers_are_not_used_again() {
+    let server = HttpServer::start(|mut peer| async move {
+        let request = peer.request().await;
+        if request.is_some_and(|request| request.header("authorization") == Some("1")) {
+            // Announces more than it ever sends.
+            peer.write(b"HTTP/1.1 401 No\r\ncontent-length: 10\r\n\r\n").await;
+            std::future::pending::<()>().await;
+        }
+        peer.write(&answer(200, PROTOBUF, b"")).await;
+    })
+    .await;
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let mut config = config(server.address, Protocol::HttpProtobuf);
+    config.timeout = Duration::from_millis(300);
+    config.header_source = Some(HeaderSource::new(move || {
+        let token = fetches.fetch_add(1, Ordering::Relaxed) + 1;
+        async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok(ProvidedHeaders::new(vec![("authorization".into(), token.to_string())]))
+        }
+    }));
+    let client = Client::new(config).expect("valid");
+    let request = client.prepare(&small("x"));
+    assert_eq!(retry(client.send(&request).await).kind, FailureKind::Credentials);
+    assert_eq!(client.send(&request).await, Outcome::Delivered);
+}

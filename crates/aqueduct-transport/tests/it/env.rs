@@ -356,3 +356,15 @@ proptest! {
         prop_assert_eq!(config.headers, [("k".to_owned(), value)]);
     }
 }
+
+/// Guards the headers for all against a slip in those for one signal: what makes no sense is as if it were not set. What makes some counts.
+#[test]
+fn headers_without_a_valid_entry_are_ignored() {
+    let base = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=token");
+    let own = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+    let (config, notes) = read(Signal::Traces, &[base, (own, "nonsense")]);
+    assert_eq!(config.headers, [("authorization".to_owned(), "token".to_owned())]);
+    assert!(notes.iter().any(|note| note.to_string().contains(own)), "{notes:?}");
+    let (config, _) = read(Signal::Traces, &[base, (own, "nonsense,x-tenant=blue")]);
+    assert_eq!(config.headers, [("x-tenant".to_owned(), "blue".to_owned())]);
+}

@@ -55,13 +55,19 @@ async fn too_large_a_request_is_not_sent() {
 #[test]
 fn configurations_are_checked() {
     type Change = fn(&mut ClientConfig);
-    let changes: [(&str, Change); 18] = [
+    let changes: [(&str, Change); 22] = [
         ("timeout", |config| config.timeout = std::time::Duration::ZERO),
         ("timeout", |config| config.timeout = std::time::Duration::MAX),
         ("connect_timeout", |config| config.connect_timeout = std::time::Duration::ZERO),
         ("keepalive_interval", |config| {
             config.keepalive_interval = Some(std::time::Duration::from_millis(1))
         }),
+        // Sums of it with the time of day would overflow.
+        ("keepalive_interval", |config| config.keepalive_interval = Some(std::time::Duration::MAX)),
+        ("keepalive_timeout", |config| config.keepalive_timeout = std::time::Duration::MAX),
+        // Which the kernel refuses, and with it the connection.
+        ("tcp_keepalive", |config| config.tcp_keepalive = Some(std::time::Duration::from_millis(500))),
+        ("tcp_keepalive", |config| config.tcp_keepalive = Some(std::time::Duration::from_secs(36_000))),
         ("connections", |config| config.connections = 0),
         ("max_connections", |config| {
             config.connections = 3;
@@ -111,4 +117,15 @@ fn header_values_stay_secret() {
     config.headers.push(("x-key".into(), "hunter2\n".repeat(2)));
     let error = Client::new(config).expect_err("line breaks");
     assert!(matches!(error, ConfigError::Header { .. }) && !format!("{error:?} {error}").contains("hunter2"));
+}
+
+/// Guards headers that make a request unsendable over HTTP/2, or its answer unreadable.
+#[test]
+fn headers_of_the_connection_are_refused() {
+    for name in ["keep-alive", "proxy-connection", "http2-settings", "Accept-Encoding", "connection", "te"] {
+        let mut config = ClientConfig::default();
+        config.headers.push((name.into(), "1".into()));
+        let error = Client::new(config).expect_err(name);
+        assert!(error.to_string().contains("set by the client itself"), "{error}");
+    }
 }
