@@ -156,3 +156,18 @@ fn a_request_refused_unread_is_sent_again_without_a_pause() {
     assert_eq!(told.try_iter().count(), 2, "failing, and recovered");
     assert_conserved(&lane(&pipeline));
 }
+
+/// Guards what failed together and has nobody new behind it: a destination that is back gets it at once, though the budget of retries is used up.
+#[test]
+fn retries_alone_go_one_by_one() {
+    let exporter = Scripted::new((0..32).map(|_| Step::Retry(None)));
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(destination("test", &exporter), LaneConfig::default().with_adaptive(false))
+        .build()
+        .unwrap();
+    let intake = pipeline.intake();
+    (0..32).for_each(|number| intake.offer(chunk(number)).unwrap());
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    assert_eq!(numbers(&exporter.log()), (0..32).collect::<Vec<_>>());
+}

@@ -232,3 +232,20 @@ fn a_full_budget_shortens_pauses() {
     exporter.wait_attempts(3);
     assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
 }
+
+/// Guards those who wait while a handler of notices panics: what has settled then is told to them all the same.
+#[test]
+fn a_flush_hears_of_the_end_after_a_panic() {
+    let exporter = Scripted::new([Step::Permanent]);
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(batches_of(1))
+        .destination(destination("test", &exporter), LaneConfig::default())
+        .notices(|_, _, _| panic!("an operator's mistake"))
+        .build()
+        .unwrap();
+    let start = Instant::now();
+    pipeline.intake().offer(chunk(1)).unwrap();
+    assert!(pipeline.flush(PATIENCE).unwrap().complete);
+    assert!(start.elapsed() < PATIENCE / 2, "nobody told");
+    assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
+}

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{
-    Encode, EncodingIntake, ItemSink, LaneConfig, LaneStatus, Pipeline, PipelineConfig, Refused,
+    Destination, Encode, EncodingIntake, ItemSink, LaneConfig, LaneStatus, Overflow, Pipeline,
+    PipelineConfig, Refused,
 };
 use aqueduct_testkit::{CountingAllocator, Oracle};
 use aqueduct_wire::Signal;
@@ -17,7 +18,7 @@ use aqueduct_wire::encode::{
 };
 use proptest::prelude::*;
 
-use crate::scripted::{PATIENCE, Scripted, Step, assert_conserved, batches_of, destination, lane};
+use crate::scripted::{PATIENCE, Scripted, Step, assert_conserved, batches_of, destination, lane, quick};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -316,6 +317,8 @@ fn a_flush_does_not_wait_for_an_encoder_for_ever() {
         intake.push(&numbered(1)).unwrap();
         assert!(!pipeline.flush(Duration::from_millis(20)).unwrap().complete);
         exporter.wait_attempts(1);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(!runtime.block_on(pipeline.flush_async(PATIENCE)).unwrap().complete, "an item is on its way");
         release.send(()).unwrap();
         assert_eq!(stuck.join().unwrap(), Ok(()));
         // It was sealed on the way out, because the flush had asked, and leaves by the age of its batch.
@@ -605,4 +608,39 @@ proptest! {
         assert_over(&lane);
         assert_delivered(&exporter, taken);
     }
+}
+
+/// Guards the end of a program from a thread that waits for room: it waits where it is in nobody's way, and what can be delivered is.
+#[test]
+fn who_waits_for_room_holds_up_no_shutdown() {
+    let exporter = Scripted::new([Step::Retry(None)]);
+    let mut patient = quick();
+    patient.initial = Duration::from_secs(3_000);
+    patient.cap = patient.initial;
+    let mut config = sized(1, 1024);
+    config.overflow = Overflow::Block(PATIENCE);
+    let pipeline = Pipeline::builder(Signal::Traces)
+        .config(config)
+        .destination(
+            Arc::new(Destination::new("test", exporter.clone(), patient)),
+            LaneConfig::default().with_queue_bytes(1024),
+        )
+        .build()
+        .unwrap();
+    let spans = intake(&pipeline);
+    spans.push(&numbered(1)).unwrap();
+    exporter.wait_attempts(1);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            tell.send(()).unwrap();
+            // Room comes with the drain, and with it the end.
+            let _ = spans.push(&numbered(2));
+        });
+        told.recv().unwrap();
+        let start = Instant::now();
+        assert!(pipeline.shutdown(PATIENCE).unwrap().complete);
+        assert!(start.elapsed() < PATIENCE / 2);
+    });
+    assert_over(&lane(&pipeline));
 }
