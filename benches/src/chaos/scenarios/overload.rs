@@ -18,6 +18,8 @@ const MEMORY: u64 = 256_000_000;
 const EVERYTHING: f64 = 1_000_000.0;
 /// Spans in a request of the load.
 const SPANS: usize = 10;
+/// Spans in a request that finds no room: 3 MB, of which a batch is half.
+const PROBE: usize = 14_000;
 
 pub(super) fn stalled(arena: &Arena, row: &mut Row) -> Result<(), Failure> {
     let lasts: u32 = arena.pick(10, 60);
@@ -34,17 +36,17 @@ pub(super) fn stalled(arena: &Arena, row: &mut Row) -> Result<(), Failure> {
     };
     let load = load.start(arena, gateway.grpc)?;
 
-    // Once a request of the load was refused there is no room for a larger one, and none comes as long as nothing leaves.
+    // Once a request of the load was refused there is no room for a larger one. What waits is compressed, which makes room for some of the load again, and never
+    // for as much as the probe at once: that is more than a batch.
     let refusing = gateway.wait_until(Duration::from_secs(30), |_| {
         gateway.page("/metrics").is_ok_and(|page| refusals(&page.body) > 0)
     });
     row.expect(refusing.is_ok(), "the gateway never refused anything");
-    let ready = gateway.page("/readyz")?;
-    row.expect(
-        ready.status == 503 && ready.body.contains("\"full\""),
-        format_args!("/readyz says {} of a full gateway: {}", ready.status, ready.body),
-    );
-    let probe = payload::traces(2 * SPANS);
+    let full = gateway.wait_until(Duration::from_secs(5), |_| {
+        gateway.page("/readyz").is_ok_and(|ready| ready.status == 503 && ready.body.contains("\"full\""))
+    });
+    row.expect(full.is_ok(), "/readyz never said that the gateway is full");
+    let probe = payload::traces(PROBE);
     let answer = wire::grpc(gateway.grpc, &probe)?;
     row.expect(
         answer.code == UNAVAILABLE && answer.retry_info.is_some(),
