@@ -51,10 +51,12 @@ impl Reset {
 impl Door {
     /// An open door before a server.
     pub(super) fn before(server: SocketAddr) -> Result<Door, Failure> {
-        let (listener, address) = listen_somewhere()?;
+        let claim = Claim::somewhere()?;
+        let address = claim.address;
+        let listener = claim.listen()?;
         let open = Arc::new(watch::Sender::new(true));
         let reset = Reset::default();
-        tokio::spawn(serve(listener, address, server, open.subscribe(), reset.clone()));
+        tokio::spawn(serve(listener, claim, server, open.subscribe(), reset.clone()));
         Ok(Door { address, open, reset })
     }
 
@@ -69,42 +71,65 @@ impl Door {
     }
 }
 
-fn listen_somewhere() -> Result<(TcpListener, SocketAddr), Failure> {
-    // Several sinks at a time begin at different places.
-    let begin = std::process::id().wrapping_mul(7919) as u16 % PORTS;
-    for try_at in 0..PORTS {
-        let port = FIRST_PORT + (begin + try_at) % PORTS;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if let Ok(listener) = listen(address) {
-            return Ok((listener, address));
-        }
-    }
-    Err(format!("none of the ports from {FIRST_PORT} to {} is free", FIRST_PORT + PORTS - 1).into())
+/// A port that nobody else claims, listened at or not: a closed door must open again at its address.
+///
+/// While nothing listens, a socket that is only bound keeps it. Linux lets two sockets have one address if both allow reuse and
+/// neither listens, so the claim allows it, for our own listener, only once it is bound: who claims without allowing it is told of
+/// every other claim.
+struct Claim {
+    address: SocketAddr,
+    _bound: TcpSocket,
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    // Connections of before may linger on the port.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(1024)
+impl Claim {
+    fn somewhere() -> Result<Claim, Failure> {
+        // Several sinks at a time begin at different places.
+        let begin = std::process::id().wrapping_mul(7919) as u16 % PORTS;
+        for try_at in 0..PORTS {
+            let port = FIRST_PORT + (begin + try_at) % PORTS;
+            if let Ok(claim) = Claim::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+                return Ok(claim);
+            }
+        }
+        Err(format!("none of the ports from {FIRST_PORT} to {} is free", FIRST_PORT + PORTS - 1).into())
+    }
+
+    fn at(address: SocketAddr) -> io::Result<Claim> {
+        let bound = TcpSocket::new_v4()?;
+        bound.bind(address)?;
+        bound.set_reuseaddr(true)?;
+        Ok(Claim { address, _bound: bound })
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        let socket = TcpSocket::new_v4()?;
+        // Beside the claim, and beside connections of before that linger on the port.
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        socket.listen(1024)
+    }
 }
 
 async fn serve(
     first: TcpListener,
-    address: SocketAddr,
+    claim: Claim,
     server: SocketAddr,
     mut open: watch::Receiver<bool>,
     reset: Reset,
 ) {
     let mut listener = Some(first);
-    // An error means that the door is gone.
-    while open.wait_for(|open| *open).await.is_ok() {
-        let listening = match listener.take().map_or_else(|| listen(address), Ok) {
+    loop {
+        // It may have been closed before this ran at all.
+        listener = listener.filter(|_| *open.borrow());
+        // An error means that the door is gone.
+        if open.wait_for(|open| *open).await.is_err() {
+            return;
+        }
+        let listening = match listener.take().map_or_else(|| claim.listen(), Ok) {
             Ok(listening) => listening,
             Err(error) => {
-                // Somebody else has taken the port: no figure of this run would mean anything.
-                eprintln!("faulty-sink: cannot listen at {address} again: {error}");
+                // No figure of this run would mean anything.
+                eprintln!("faulty-sink: cannot listen at {} again: {error}", claim.address);
                 std::process::exit(1);
             }
         };
@@ -217,6 +242,20 @@ mod tests {
             client.write_all(b"two").await.unwrap();
             client.read_exact(&mut three).await.unwrap();
             assert_eq!(&three, b"two");
+        });
+    }
+
+    /// Guards sinks that run at the same time: a port that is closed for an outage was once taken by the next sink.
+    #[test]
+    fn a_closed_door_keeps_its_port() {
+        run(async {
+            let door = Door::before(echo().await).unwrap();
+            door.set_open(false);
+            while TcpStream::connect(door.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            assert!(Claim::at(door.address).is_err());
+            assert_ne!(Claim::somewhere().unwrap().address, door.address);
         });
     }
 
