@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use aqueduct_exec::fork::PerProcess;
 use aqueduct_transport::{
     Backoff, BudgetConfig, Compression, Compressor, Encoding, PauseClock, Request, RetryBudget, RetryPolicy,
-    Turn,
+    Throttle, Turn,
 };
 use aqueduct_wire::Merged;
 use tokio::sync::watch;
 
 use crate::Exporter;
 use crate::halve::Sizes;
+
+/// After so many failures in a row a destination was away.
+const AWAY: u32 = 3;
 
 /// Where batches go. Share one (in an `Arc`) between the pipelines of several signals: they keep lanes and ledgers of
 /// their own, but when the destination asks for a pause all of them pause.
@@ -89,6 +92,9 @@ struct Pacing {
     pause: Option<Pause>,
     /// Whether the destination has named a delay since it last took something: that one is kept, and those that grow from it.
     demanded: bool,
+    throttle: Throttle,
+    /// How often it has come back after it was away.
+    returns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +137,8 @@ impl Here {
                 backoff: Backoff::new(retry.clone()),
                 pause: None,
                 demanded: false,
+                throttle: Throttle::new(Instant::now()),
+                returns: 0,
             }),
             sizes: Mutex::default(),
             retries: Mutex::new(retry_budget()),
@@ -192,9 +200,28 @@ impl Here {
         self.retries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an attempt may start now.
-    pub(crate) fn turn(&self, now: Instant) -> Turn {
-        self.pacing().clock.next(now)
+    /// How often the destination has come back after it was away.
+    pub(crate) fn returns(&self) -> u64 {
+        self.pacing().returns
+    }
+
+    /// Whether an attempt may start now. Who is `pressed`, as there is no room or no time to wait, does not spare a destination that takes some of what it gets.
+    pub(crate) fn turn(&self, now: Instant, pressed: bool) -> Turn {
+        let mut pacing = self.pacing();
+        match pacing.clock.next(now) {
+            Turn::Go if !pressed => pacing.throttle.wait(now).map_or(Turn::Go, Turn::Wait),
+            turn => turn,
+        }
+    }
+
+    /// An attempt starts.
+    pub(crate) fn starts(&self, now: Instant) {
+        self.pacing().throttle.sent(now);
+    }
+
+    /// An attempt was refused by a destination that has too much to do.
+    pub(crate) fn refused(&self, now: Instant) {
+        self.pacing().throttle.refused(now);
     }
 
     /// A retryable failure of an attempt that began at `started`: pauses every lane, for at most `longest` unless the destination demands more.
@@ -260,6 +287,11 @@ impl Here {
             if !probe && pacing.pause.is_some_and(|pause| started <= pause.began) {
                 return;
             }
+            if pacing.backoff.failures() >= AWAY {
+                pacing.returns += 1;
+                pacing.throttle.returned(now);
+            }
+            pacing.throttle.taken(now);
             pacing.backoff.succeeded();
             pacing.demanded = false;
             if pacing.pause.take().is_none() {
@@ -318,5 +350,44 @@ impl fmt::Debug for Here {
             .field("pacing", &self.pacing)
             .field("sizes", &self.sizes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Attempt;
+
+    struct Nowhere;
+
+    impl Exporter for Nowhere {
+        fn send<'a>(&'a self, _request: &'a Request) -> Attempt<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// Guards a destination that comes back: who is not pressed meets it slowly, and it is told from one that failed once.
+    #[test]
+    fn a_return_is_met_slowly() {
+        let destination = Destination::new("sink", Nowhere, RetryPolicy::default());
+        let here = destination.here().expect("it was made in this process");
+        let mut now = Instant::now();
+        let mut fails = |times: u32| {
+            for _ in 0..times {
+                here.failed(now, true, None, Duration::ZERO, now);
+                assert_eq!(here.turn(now, false), Turn::Probe);
+            }
+            now += Duration::from_millis(1);
+            here.starts(now);
+            here.answered(now, true, now);
+            now
+        };
+        let now = fails(1);
+        assert_eq!((here.returns(), here.turn(now, false)), (0, Turn::Go), "one failure is no absence");
+        let now = fails(AWAY);
+        assert_eq!((here.returns(), here.turn(now, false)), (1, Turn::Go));
+        here.starts(now);
+        assert!(matches!(here.turn(now, false), Turn::Wait(until) if until > now), "one after the other");
+        assert_eq!(here.turn(now, true), Turn::Go, "who has no room or no time does not wait");
     }
 }

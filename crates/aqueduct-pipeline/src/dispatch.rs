@@ -37,6 +37,9 @@ const OFFLOAD_BYTES: usize = 64 * 1024;
 /// Pauses are at most so long while more than half of the budget is used: an outage that is over shall not fill the rest.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
 
+/// Pauses are at most so long while nobody listens at the destination: looking whether somebody does burdens nobody, and who is late has a backlog.
+const LOOKING_PAUSE: Duration = Duration::from_secs(10);
+
 /// Pauses are at most so long while the lane drains.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -79,6 +82,7 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         flights: HashMap::new(),
         untold: Vec::new(),
         hurry: None,
+        returns: 0,
     };
     let mut changes = dispatch.lane.destination.changes();
     loop {
@@ -131,6 +135,8 @@ struct Dispatch {
     untold: Vec<Notice>,
     /// Keeps pauses short while the lane drains.
     hurry: Option<Hurry>,
+    /// Of the returns of the destination, those that were heeded.
+    returns: u64,
 }
 
 impl Drop for Dispatch {
@@ -146,6 +152,10 @@ impl Dispatch {
     /// Starts as many attempts as the limit, the pause clock and the retry budget allow. When one of the latter two holds waiting batches back,
     /// returns when to ask again.
     fn start_attempts(&mut self) -> Option<Instant> {
+        let returns = self.lane.destination.returns();
+        if std::mem::replace(&mut self.returns, returns) != returns {
+            self.lane.limit().restart();
+        }
         // When the next retry can be paid for; until then only what was never tried is sent.
         let mut unpaid = None;
         loop {
@@ -167,7 +177,7 @@ impl Dispatch {
                 Some(Next::Send) => {}
             }
             let permit = self.lane.limit().try_acquire(now)?;
-            let probe = match self.lane.destination.turn(now) {
+            let probe = match self.lane.destination.turn(now, self.is_pressed()) {
                 Turn::Go => false,
                 Turn::Probe => true,
                 turn => {
@@ -207,6 +217,11 @@ impl Dispatch {
             // `Spend` may grow; whatever is new is no permission.
             _ => Some(now + ASK_AGAIN),
         }
+    }
+
+    /// Whether there is no room, or no time, to wait for a better moment.
+    fn is_pressed(&self) -> bool {
+        self.lane.budget.is_half_full() || self.lane.destination.is_hurried()
     }
 
     fn preparing(&self) -> usize {
@@ -421,6 +436,7 @@ impl Dispatch {
             }
             return;
         };
+        lane.destination.starts(now);
         Counts::add(&lane.counts.attempts, 1);
         if again {
             Counts::add(&lane.counts.retries, 1);
@@ -445,6 +461,9 @@ impl Dispatch {
                 Some(Landing::Answered(_, outcome)) => Feedback::from(outcome),
                 Some(Landing::Prepared(_)) | None => Feedback::Failure,
             };
+            if feedback == Feedback::Backpressure {
+                self.lane.destination.refused(now);
+            }
             self.lane.limit().finished(permit, now, feedback);
         }
         let taken = {
@@ -570,7 +589,7 @@ impl Dispatch {
             lane.note_backlog(&state);
             return;
         }
-        lane.destination.failed(flight.started, flight.probe, after, self.longest_pause(), now);
+        lane.destination.failed(flight.started, flight.probe, after, self.longest_pause(kind), now);
         let age = now.saturating_duration_since(held.sealed);
         let given_up = !lane.destination.allows_retry(held.attempts, age);
         let open = self.open_items();
@@ -591,11 +610,13 @@ impl Dispatch {
     }
 
     /// How long a pause may be that the destination did not ask for: who has little room, or little time, looks more often whether it is back.
-    fn longest_pause(&self) -> Duration {
+    fn longest_pause(&self, kind: &str) -> Duration {
         if self.lane.destination.is_hurried() {
             LAST_PAUSE
         } else if self.lane.budget.is_half_full() {
             FULL_PAUSE
+        } else if kind == FailureKind::Connect.as_str() {
+            LOOKING_PAUSE
         } else {
             Duration::MAX
         }

@@ -64,6 +64,7 @@
 //!   - a [`PauseClock`] belongs to a destination: when an attempt fails all attempts pause, and when the pause ends one probes
 //!     while the others wait;
 //!   - a [`RetryBudget`] keeps retries to a share of first attempts, by delaying them;
+//!   - a [`Throttle`] keeps attempts to a share of what is taken, by spreading them, while a destination refuses some;
 //!   - a [`ConcurrencyLimit`] finds out how many requests may be in flight, from round-trip times and refusals;
 //!   - a [`breaker::Circuit`] stops calls after too many failures, and lets one probe after a while.
 //! - *Drivers* are those with a clock, for tasks: [`RetryPolicy::run`], [`CircuitBreaker`], [`SharedBudget`],
@@ -100,7 +101,8 @@
 //!   peace and takes no new ones.
 //! - *Retry storms.* Over any time, retries under a [`RetryBudget`] are at most a tenth of first attempts, ten saved ones, and
 //!   one for each ten seconds (the defaults). In a simulation of fifty clients with budget, limit and pauses, at a backend that
-//!   comes back at half its strength, attempts are at most 1.2 times deliveries.
+//!   comes back at half its strength, attempts are at most 1.2 times deliveries. Where it refuses at once what is beyond a quota, it takes a [`Throttle`] to keep
+//!   them there: without one they are twice as many.
 //! - *Adaptive limit.* In simulations of seven kinds of backend it delivers at least nine tenths of what the best fixed
 //!   limit does (`cargo run --release --example limit` prints the table). It never falls below its lower bound.
 //! - *Data while a breaker is open.* It stays with the caller: [`CircuitBreaker::call`] gives the operation back,
@@ -180,6 +182,7 @@ mod request;
 mod resilient;
 mod retry;
 mod status;
+mod throttle;
 mod tls;
 #[cfg(feature = "tonic")]
 mod tonic_channel;
@@ -215,6 +218,7 @@ pub use retry::{
     Backoff, Completed, GaveUp, GaveUpReason, Jitter, RetryPolicy, RetryStats, RetryVerdict, Retryable,
 };
 pub use status::ClientStatus;
+pub use throttle::Throttle;
 pub use tls::{Pem, TlsConfig, TlsVersion};
 #[cfg(feature = "tonic")]
 pub use tonic_channel::TonicClient;

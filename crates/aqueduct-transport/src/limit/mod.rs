@@ -195,6 +195,15 @@ impl ConcurrencyLimit {
         Ok(())
     }
 
+    /// Begins anew at the lower bound, doubling from round to round: for a server that was away. What was learnt about it before says little, and
+    /// it may come back with less than it had. Requests in flight change nothing.
+    pub fn restart(&mut self) {
+        self.limit = self.min;
+        self.search = Search::default();
+        self.epoch += 1;
+        self.round = Round::default();
+    }
+
     /// How many requests may be in flight at once now.
     #[must_use]
     pub const fn limit(&self) -> usize {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aqueduct_transport::{ConcurrencyLimit, RetryBudget};
 
-use crate::sim::{Arrivals, Backend, Policy, Report, Service, simulate};
+use crate::sim::{Arrivals, Backend, Policy, Quota, Report, Service, simulate};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -107,4 +107,35 @@ fn the_budget_bounds_retries_by_itself() {
     assert!(with > 0.0 && with <= allowed, "{with} of {allowed}");
     let (without, allowed) = retries(None);
     assert!(without > 3.0 * allowed, "{without} of {allowed}");
+}
+
+/// Guards a backend that refuses at once what is beyond its capacity, so that neither round-trip times nor the number of requests in flight tell a
+/// client its share: with a throttle little is refused, and what the backend can do is used from a few seconds after its return on.
+#[test]
+fn a_quota_is_shared() {
+    const QUOTA: f64 = 250.0;
+    let backend = Backend::new(Duration::from_micros(500), Service::Fixed(Duration::from_micros(200)), 16)
+        .with_quota(Quota { rate: QUOTA, burst: QUOTA / 10.0, tells: None })
+        .then(Duration::from_secs(10), 0)
+        .then(Duration::from_secs(RETURN as u64), 16);
+    for seed in 1..=20 {
+        let run = |throttles| {
+            let policy = Policy { throttles, ..policy() };
+            let report = simulate(&backend, CLIENTS, Arrivals::PerSecond(4.0), &policy, RETURN + 21, seed);
+            let sum = report.sum(RETURN..RETURN + 20);
+            let used = |second| report.sum(second..second + 1).delivered as f64 / QUOTA;
+            let worst = (RETURN + 5..RETURN + 20).map(used).fold(f64::INFINITY, f64::min);
+            (sum.attempts as f64 / sum.delivered as f64, worst)
+        };
+        let (attempts, worst) = run(true);
+        let (greedy, _) = run(false);
+        println!(
+            "seed {seed}: {attempts:.3} attempts per delivery, worst second {worst:.2}; without a throttle {greedy:.3}"
+        );
+        assert!(
+            attempts <= 1.2 && worst >= 0.85,
+            "seed {seed}: {attempts:.3} attempts per delivery, worst second {worst:.2}"
+        );
+        assert!(greedy > 1.3, "seed {seed}: nobody is refused anyway");
+    }
 }

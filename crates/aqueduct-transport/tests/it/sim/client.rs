@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_transport::limit::Permit;
 use aqueduct_transport::{
-    Backoff, ConcurrencyLimit, Feedback, PauseClock, RetryBudget, RetryPolicy, Spend, Turn,
+    Backoff, ConcurrencyLimit, Feedback, PauseClock, RetryBudget, RetryPolicy, Spend, Throttle, Turn,
 };
 
 use super::random::Random;
@@ -19,6 +19,12 @@ pub(crate) enum Arrivals {
     PerSecond(f64),
 }
 
+/// After so many failures in a row the backend was away.
+const AWAY: u32 = 3;
+
+/// While there is no server a pause is at most so long: looking for it burdens nobody.
+const LOOKING: Duration = Duration::from_secs(10);
+
 /// How a client delivers.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
@@ -27,13 +33,15 @@ pub(crate) struct Policy {
     /// again at once.
     pub(crate) pauses: bool,
     pub(crate) budget: Option<RetryBudget>,
+    /// Whether it keeps to its share while some is refused, and begins slowly after a return, as a destination of the pipeline does.
+    pub(crate) throttles: bool,
     /// How long it waits for an answer. The backend works on all the same.
     pub(crate) timeout: Duration,
 }
 
 impl Policy {
     pub(crate) fn new(limit: ConcurrencyLimit) -> Self {
-        Self { limit, pauses: true, budget: None, timeout: Duration::from_secs(10) }
+        Self { limit, pauses: true, budget: None, throttles: false, timeout: Duration::from_secs(10) }
     }
 }
 
@@ -52,6 +60,7 @@ pub(super) struct Client {
     arrivals: Arrivals,
     clock: PauseClock,
     backoff: Backoff,
+    throttle: Throttle,
     /// When the pause began that is not over yet: an attempt from before it that fails is no news.
     paused: Option<Duration>,
     /// Batches that were never sent, and that came back.
@@ -71,6 +80,7 @@ impl Client {
             arrivals,
             clock: PauseClock::default(),
             backoff: Backoff::new(RetryPolicy::default()),
+            throttle: Throttle::new(Instant::now()),
             paused: None,
             fresh: 0,
             failed: 0,
@@ -133,6 +143,13 @@ impl Client {
                 }
                 _ => unreachable!("three turns"),
             };
+            if self.policy.throttles
+                && !probe
+                && let Some(until) = self.throttle.wait(now)
+            {
+                self.policy.limit.finished(permit, now, Feedback::Failure);
+                return self.wake_at(world, until);
+            }
             let Some(retry) = self.choose(world, probe) else {
                 return self.policy.limit.finished(permit, now, Feedback::Failure);
             };
@@ -168,6 +185,7 @@ impl Client {
     }
 
     fn attempt(&mut self, world: &mut World, permit: Permit, probe: bool, retry: bool) {
+        self.throttle.sent(world.instant());
         let second = world.second();
         second.attempts += 1;
         second.probes += u64::from(probe);
@@ -190,12 +208,20 @@ impl Client {
             Answer::Down => Feedback::Failure,
         };
         self.policy.limit.finished(permit, now, feedback);
+        if feedback == Feedback::Backpressure {
+            self.throttle.refused(now);
+        }
         let of_before = !probe && self.paused.is_some_and(|began| sent <= began);
         match answer {
             Answer::Delivered => {
                 world.second().delivered += 1;
                 world.report.waited += world.now - sent;
                 if !of_before {
+                    if self.policy.throttles && self.backoff.failures() >= AWAY {
+                        self.throttle.returned(now);
+                        self.policy.limit.restart();
+                    }
+                    self.throttle.taken(now);
                     self.backoff.succeeded();
                     self.paused = None;
                     self.clock.succeeded(now);
@@ -206,18 +232,26 @@ impl Client {
                 if !matches!(self.arrivals, Arrivals::Endless) {
                     self.failed += 1;
                 }
-                self.pause(world, of_before, hint, now);
+                let longest = if answer == Answer::Down { LOOKING } else { Duration::MAX };
+                self.pause(world, of_before, hint, longest, now);
             }
         }
         self.send(world);
     }
 
-    fn pause(&mut self, world: &mut World, of_before: bool, hint: Option<Duration>, now: Instant) {
+    fn pause(
+        &mut self,
+        world: &mut World,
+        of_before: bool,
+        hint: Option<Duration>,
+        longest: Duration,
+        now: Instant,
+    ) {
         let delay = if of_before {
             hint.unwrap_or(Duration::ZERO)
         } else {
             self.paused = Some(world.now);
-            self.backoff.failed(hint, self.random.unit())
+            self.backoff.failed(hint, self.random.unit()).min(longest)
         };
         if !of_before || !delay.is_zero() {
             self.clock.failed(now, delay);
