@@ -7,9 +7,11 @@
 //! | [`FakeClock`] | a source of `Instant`s that moves only when told to |
 //! | [`holds_in_a_child`] | what a forked child makes of what it inherits |
 //! | [`CountingAllocator`] | claims about allocations as tests |
+//! | [`Folder`] | a place for files that goes when the test ends |
 //! | [`linearizability`] | what threads saw of a concurrent structure, checked against a sequential one |
 //! | [`ScriptedPeer`] | an OTLP server that answers by a script and keeps everything (feature `peer`) |
 //! | [`FaultProxy`] | a TCP proxy that delays, cuts, resets and swallows (feature `peer`) |
+//! | [`fronts`] | what may stand before a server: a socket in the file system (feature `fronts`), the end of TLS (feature `tls`) |
 //!
 //! A unit test inside a crate that this one depends on (wire, receiver) sees that crate twice, once as itself and once through here,
 //! and the types differ: use this crate from integration tests there.
@@ -32,8 +34,11 @@
 
 mod allocator;
 mod clock;
+mod folder;
 #[cfg(unix)]
 mod forks;
+#[cfg(feature = "fronts")]
+pub mod fronts;
 #[cfg(feature = "otlp")]
 mod generate;
 pub mod linearizability;
@@ -48,6 +53,7 @@ mod random;
 
 pub use allocator::{Allocations, CountingAllocator};
 pub use clock::FakeClock;
+pub use folder::Folder;
 #[cfg(unix)]
 pub use forks::holds_in_a_child;
 #[cfg(feature = "otlp")]

@@ -2,18 +2,15 @@
 //!
 //! Source: "gRPC over HTTP2" (`PROTOCOL-HTTP2.md` of the gRPC project).
 
-mod base64;
 mod percent;
 mod timeout;
 
 pub use percent::{decode_message, encode_message};
 pub use timeout::{format_timeout, parse_timeout};
 
+use crate::base64;
 use crate::rpc::Status;
 use core::fmt;
-
-#[cfg(feature = "json")]
-pub(crate) use base64::{decode as decode_base64, encode_padded as encode_base64};
 
 /// Length of what precedes each message: a flag and a big-endian length.
 pub const PREFIX_LEN: usize = 5;

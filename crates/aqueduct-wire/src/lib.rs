@@ -68,7 +68,7 @@
 //!   chunks.
 //! - [`grpc`] is the framing of gRPC and the encodings of its trailers; [`rpc`] the messages around the
 //!   data: export responses with partial success, `google.rpc.Status` with `RetryInfo`, health checks.
-//!   Neither does I/O.
+//!   Neither does I/O. [`base64`] is what both, and HTTP's credentials, are written in where bytes have to be text.
 //! - [`stream`] cuts a request that arrives in pieces into chunks of whole records, before its end is there.
 //! - `json` (feature) reads and writes OTLP/JSON; `interop` (feature `prost`) converts chunks from and to
 //!   the messages of opentelemetry-proto.
@@ -118,6 +118,7 @@
 //! | `stream` | no | `stream::StreamRecords`, on futures-core |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
 
+pub mod base64;
 mod chunk;
 mod cursor;
 pub mod edit;

@@ -7,6 +7,7 @@ use aqueduct_gateway::config::{
     Acknowledge, Compression, Config, ConfigErrors, ExportProtocol, ExporterKind, LogLevel, OtlpExporter,
     Signal, TlsVersion,
 };
+use aqueduct_testkit::Folder;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
@@ -201,9 +202,8 @@ fn files_are_loaded_from_disk() {
     assert!(Config::load(&folder().join("minimal.yaml")).is_ok());
     let missing = Config::load(Path::new("no/such/file.yaml")).expect_err("there is none").to_string();
     assert!(missing.starts_with("no/such/file.yaml: cannot be read: "), "{missing}");
-    let name = std::env::temp_dir().join(format!("aqueduct-config-{}.yaml", std::process::id()));
-    std::fs::write(&name, b"receivers:\n  otlp: \xff\n").expect("a temporary file");
-    let error = Config::load(&name).expect_err("it is no text").to_string();
-    std::fs::remove_file(&name).expect("it can be removed");
+    let place = Folder::create();
+    let file = place.write("aqueduct.yaml", b"receivers:\n  otlp: \xff\n");
+    let error = Config::load(&file).expect_err("it is no text").to_string();
     assert!(error.contains("line 2 is not UTF-8 text"), "{error}");
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use aqueduct::transport::{Client, ClientConfig, Outcome, Protocol};
 use aqueduct::wire::{Merged, Signal};
-use aqueduct_testkit::{Generator, Oracle, ScriptedPeer};
+#[cfg(feature = "tls")]
+use aqueduct_testkit::fronts::tls::{Authority, Server, TlsFront};
+use aqueduct_testkit::{Folder, Generator, Oracle, ScriptedPeer, fronts};
 
-use crate::fronts::{Folder, Proxy, socket};
 use crate::process::{Gateway, configuration, run_to_end, run_to_end_with};
+use crate::proxy::Proxy;
 
 /// Where a peer takes what an exporter sends.
 type Door = fn(&ScriptedPeer) -> SocketAddr;
@@ -58,16 +60,17 @@ async fn deliver(gateway: Gateway, peer: &ScriptedPeer) -> String {
 #[cfg(feature = "tls")]
 #[test]
 fn delivered_over_tls_with_an_authority_of_ones_own() {
-    use crate::fronts::tls::{Authority, front};
     run(async {
-        let (folder, ours) = (Folder::new(), Authority::new("ours"));
+        let (folder, ours) = (Folder::create(), Authority::new("ours"));
         let ca = folder.write("ca.pem", &ours.pem);
-        let gateway = ours.issue("gateway.test");
-        let certificate = folder.write("client.pem", &gateway.certificate);
+        let gateway = ours.issue(&["gateway.test"]);
+        let certificate = folder.write("client.pem", &gateway.chain);
         let key = folder.write("client.key", &gateway.key);
         for (kind, door) in KINDS {
             let peer = ScriptedPeer::start().await.expect("free ports");
-            let address = front(&ours.issue("collector.test"), Some(&ours), door(&peer)).await;
+            let server =
+                Server { demands: Some(ours.pem.clone()), ..Server::new(ours.issue(&["collector.test"])) };
+            let address = TlsFront::start(&server, door(&peer)).await.address();
             let gateway = Gateway::start_exporting(
                 &[],
                 kind,
@@ -88,14 +91,13 @@ fn delivered_over_tls_with_an_authority_of_ones_own() {
 #[cfg(feature = "tls")]
 #[test]
 fn a_stranger_gets_nothing() {
-    use crate::fronts::tls::{Authority, front};
     run(async {
-        let folder = Folder::new();
+        let folder = Folder::create();
         let ca = folder.write("ca.pem", &Authority::new("ours").pem);
         for (kind, door) in KINDS {
             let peer = ScriptedPeer::start().await.expect("free ports");
-            let stranger = Authority::new("theirs").issue("127.0.0.1");
-            let address = front(&stranger, None, door(&peer)).await;
+            let stranger = Server::new(Authority::new("theirs").issue(&["127.0.0.1"]));
+            let address = TlsFront::start(&stranger, door(&peer)).await.address();
             let settings = format!("endpoint: https://{address}\n    tls: {{ca_file: {}}}", ca.display());
             let mut gateway = Gateway::start_exporting(&[], kind, &settings);
             let client = client(&gateway);
@@ -115,11 +117,11 @@ fn a_stranger_gets_nothing() {
 #[test]
 fn delivered_over_a_socket() {
     run(async {
-        let folder = Folder::new();
+        let folder = Folder::create();
         for (kind, door) in KINDS {
             let peer = ScriptedPeer::start().await.expect("free ports");
             let path = folder.path(kind);
-            socket(&path, door(&peer));
+            fronts::socket(&path, door(&peer));
             let gateway = Gateway::start_exporting(&[], kind, &format!("endpoint: unix:{}", path.display()));
             deliver(gateway, &peer).await;
         }
@@ -157,14 +159,14 @@ fn delivered_through_the_files_proxy() {
 #[cfg(feature = "tls")]
 #[test]
 fn delivered_through_the_environments_proxy() {
-    use crate::fronts::tls::{Authority, front};
     run(async {
-        let (folder, ours) = (Folder::new(), Authority::new("ours"));
+        let (folder, ours) = (Folder::create(), Authority::new("ours"));
         let ca = folder.write("ca.pem", &ours.pem);
         for (kind, door) in KINDS {
             let peer = ScriptedPeer::start().await.expect("free ports");
-            let address = front(&ours.issue("collector.invalid"), None, door(&peer)).await;
-            let proxy = Proxy::start(address).await;
+            let server = Server::new(ours.issue(&["collector.invalid"]));
+            let front = TlsFront::start(&server, door(&peer)).await;
+            let proxy = Proxy::start(front.address()).await;
             let url = format!("http://{}", proxy.address);
             let settings =
                 format!("endpoint: https://collector.invalid:4318\n    tls: {{ca_file: {}}}", ca.display());
@@ -195,7 +197,7 @@ fn what_cannot_be_used_is_told_with_its_key() {
         let message = told(&[], "endpoint: https://collector\n    tls: {ca_file: /no/such/ca.pem}");
         let expected = "exporters.otlphttp.tls.ca_file (line 12, column 20): /no/such/ca.pem: No such file";
         assert!(message.contains(expected), "{message}");
-        let folder = Folder::new();
+        let folder = Folder::create();
         let (pem, key) = (folder.write("a.pem", "nothing"), folder.write("a.key", "hunter2"));
         let files = format!("{{cert_file: {}, key_file: {}}}", pem.display(), key.display());
         let message = told(&[], &format!("endpoint: https://collector\n    tls: {files}"));

@@ -3,8 +3,8 @@
 mod admin;
 mod config;
 mod exporters;
-mod fronts;
 mod load;
 mod process;
+mod proxy;
 mod run;
 mod sink;

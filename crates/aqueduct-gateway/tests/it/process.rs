@@ -2,37 +2,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use aqueduct_testkit::Folder;
 use serde_json::Value;
 
 /// No test waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A configuration file in the temporary folder that goes when the test ends.
-pub(crate) struct ConfigFile(PathBuf);
-
-impl ConfigFile {
-    pub(crate) fn new(text: &str) -> Self {
-        // A plain counter that keeps the tests of one process apart.
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("aqueduct-test-{}-{number}.yaml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).expect("the temporary folder is writable");
-        Self(path)
-    }
-}
-
-impl Drop for ConfigFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 /// Runs `aqueduct run` to its end, for configurations that do not start.
 pub(crate) fn run_to_end(config: &str) -> Output {
@@ -41,13 +20,16 @@ pub(crate) fn run_to_end(config: &str) -> Output {
 
 /// As [`run_to_end`], with variables of the environment.
 pub(crate) fn run_to_end_with(environment: &[(&str, &str)], config: &str) -> Output {
-    let file = ConfigFile::new(config);
-    command(&file).envs(environment.iter().copied()).output().expect("the binary starts")
+    let folder = Folder::create();
+    command(&folder.write("aqueduct.yaml", config))
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the binary starts")
 }
 
-fn command(file: &ConfigFile) -> Command {
+fn command(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aqueduct"));
-    command.args(["run", "--drain-seconds", "5", "--config"]).arg(&file.0).stdin(Stdio::null());
+    command.args(["run", "--drain-seconds", "5", "--config"]).arg(config).stdin(Stdio::null());
     // The proxies of whoever runs the tests are none of theirs.
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
         command.env_remove(name).env_remove(name.to_ascii_uppercase());
@@ -64,7 +46,8 @@ pub(crate) struct Gateway {
     pub(crate) grpc: String,
     pub(crate) http: String,
     pub(crate) admin: String,
-    _config: ConfigFile,
+    /// Where its configuration is.
+    _folder: Folder,
 }
 
 impl Gateway {
@@ -86,8 +69,8 @@ impl Gateway {
     }
 
     fn launch(arguments: &[&str], environment: &[(&str, &str)], config: &str) -> Self {
-        let file = ConfigFile::new(config);
-        let mut command = command(&file);
+        let folder = Folder::create();
+        let mut command = command(&folder.write("aqueduct.yaml", config));
         command
             .args(arguments)
             .envs(environment.iter().copied())
@@ -110,7 +93,7 @@ impl Gateway {
             grpc: String::new(),
             http: String::new(),
             admin: String::new(),
-            _config: file,
+            _folder: folder,
         };
         gateway.grpc = gateway.wait_for("OTLP/gRPC listens on ");
         gateway.http = gateway.wait_for("OTLP/HTTP listens on ");

@@ -4,6 +4,9 @@ mod allocator;
 mod clock;
 #[cfg(feature = "otlp")]
 mod content;
+mod folder;
+#[cfg(feature = "tls")]
+mod fronts;
 mod linearizability;
 #[cfg(feature = "peer")]
 mod network;

@@ -6,6 +6,8 @@ mod exceptions;
 use std::fmt;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
+use aqueduct_wire::base64;
+#[cfg(any(feature = "grpc", feature = "http"))]
 use aqueduct_wire::grpc::decode_message;
 #[cfg(any(feature = "grpc", feature = "http"))]
 use http::uri::Authority;
@@ -163,19 +165,9 @@ impl Proxy {
 /// The header value for these percent-encoded credentials (RFC 7617).
 #[cfg(any(feature = "grpc", feature = "http"))]
 fn basic(credentials: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let plain = [decode_message(user.as_bytes()), decode_message(password.as_bytes())].join(":");
-    let mut value = "Basic ".to_owned();
-    for three in plain.as_bytes().chunks(3) {
-        let word =
-            three.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let digit = ALPHABET[(word >> (18 - 6 * at) & 63) as usize];
-            value.push(if at <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    value
+    format!("Basic {}", base64::encode_padded(plain.as_bytes()))
 }
 
 #[cfg(all(test, any(feature = "grpc", feature = "http")))]

@@ -42,80 +42,46 @@ fn nothing_set() {
     assert_eq!((config.endpoint.as_str(), config.protocol), ("http://localhost:4317", Protocol::Grpc));
 }
 
-type Check = fn(&ClientConfig, Signal) -> bool;
+/// Whether this value of a variable has come to count.
+type Check = fn(&ClientConfig, Signal, &str) -> bool;
 
-/// Each of the nine variables, with a value for one signal and another for all, and what each does.
-const ROWS: [(&str, &str, Check, &str, Check); 9] = [
-    (
-        "ENDPOINT",
-        "https://one.example:1/in",
-        |config, signal| {
-            config.signal_endpoints[signal.index()].as_deref() == Some("https://one.example:1/in")
-                && config.endpoint == "http://localhost:4318"
-        },
-        "http://all.example/otlp",
-        |config, _| {
-            config.endpoint == "http://all.example/otlp"
-                && config.signal_endpoints.iter().all(Option::is_none)
-        },
-    ),
-    ("INSECURE", "true", |_, _| true, "false", |_, _| true),
-    (
-        "CERTIFICATE",
-        "/one.pem",
-        |config, _| config.tls.ca == file("/one.pem"),
-        "/all.pem",
-        |config, _| config.tls.ca == file("/all.pem"),
-    ),
-    (
-        "CLIENT_KEY",
-        "/one.key",
-        |config, _| config.tls.client_key == file("/one.key"),
-        "/all.key",
-        |config, _| config.tls.client_key == file("/all.key"),
-    ),
-    (
-        "CLIENT_CERTIFICATE",
-        "/one.crt",
-        |config, _| config.tls.client_certificate == file("/one.crt"),
-        "/all.crt",
-        |config, _| config.tls.client_certificate == file("/all.crt"),
-    ),
-    (
-        "HEADERS",
-        "one=1",
-        |config, _| config.headers == [("one".to_owned(), "1".to_owned())],
-        "all=2",
-        |config, _| config.headers == [("all".to_owned(), "2".to_owned())],
-    ),
-    (
-        "COMPRESSION",
-        "gzip",
-        |config, _| config.compression == Compression::Gzip(1),
-        "zstd",
-        |config, _| config.compression == Compression::Zstd(1),
-    ),
-    (
-        "TIMEOUT",
-        "1500",
-        |config, _| config.timeout == Duration::from_millis(1500),
-        "2500",
-        |config, _| config.timeout == Duration::from_millis(2500),
-    ),
-    (
-        "PROTOCOL",
-        "http/json",
-        |config, _| config.protocol == Protocol::HttpJson,
-        "GRPC",
-        |config, _| config.protocol == Protocol::Grpc,
-    ),
+/// Each of the nine variables, with a value for one signal and another for all, and what both do.
+const ROWS: [(&str, &str, &str, Check); 9] = [
+    ("ENDPOINT", "https://one.example:1/in", "http://all.example/otlp", |config, signal, url| {
+        let own = &config.signal_endpoints;
+        match url {
+            "https://one.example:1/in" => {
+                own[signal.index()].as_deref() == Some(url) && config.endpoint == "http://localhost:4318"
+            }
+            _ => own.iter().all(Option::is_none) && config.endpoint == url,
+        }
+    }),
+    ("INSECURE", "true", "false", |_, _, _| true),
+    ("CERTIFICATE", "/one.pem", "/all.pem", |config, _, path| config.tls.ca == file(path)),
+    ("CLIENT_KEY", "/one.key", "/all.key", |config, _, path| config.tls.client_key == file(path)),
+    ("CLIENT_CERTIFICATE", "/one.crt", "/all.crt", |config, _, path| {
+        config.tls.client_certificate == file(path)
+    }),
+    ("HEADERS", "one=1", "all=2", |config, _, text| {
+        let (name, value) = text.split_once('=').expect("a header");
+        config.headers == [(name.to_owned(), value.to_owned())]
+    }),
+    ("COMPRESSION", "gzip", "zstd", |config, _, name| {
+        config.compression == if name == "gzip" { Compression::Gzip(1) } else { Compression::Zstd(1) }
+    }),
+    ("TIMEOUT", "1500", "2500", |config, _, milliseconds| {
+        config.timeout == Duration::from_millis(milliseconds.parse().expect("a number"))
+    }),
+    ("PROTOCOL", "http/json", "GRPC", |config, _, name| {
+        config.protocol == if name == "GRPC" { Protocol::Grpc } else { Protocol::HttpJson }
+    }),
 ];
 
 /// Guards every one of the 36 variables: it counts for its signal, before the one for all, and for no other.
 #[test]
 fn every_variable() {
     for signal in Signal::ALL {
-        for (name, one, one_holds, all, all_holds) in ROWS {
+        for (name, one, all, holds) in ROWS {
             let (own, base) = (variable(Some(signal), name), variable(None, name));
             let (nothing, _) = read(signal, &[]);
             let used = if name == "INSECURE" {
@@ -125,16 +91,16 @@ fn every_variable() {
             };
 
             let (config, notes) = read(signal, &[(&own, one)]);
-            assert!(one_holds(&config, signal), "{own}");
+            assert!(holds(&config, signal, one), "{own}");
             assert_eq!(notes, [note(&own, used.clone())]);
             assert!(name == "INSECURE" || config != nothing, "{own}");
 
             let (config, notes) = read(signal, &[(&base, all)]);
-            assert!(all_holds(&config, signal), "{base}");
+            assert!(holds(&config, signal, all), "{base}");
             assert_eq!(notes, [note(&base, used)]);
 
             let (config, notes) = read(signal, &[(&own, one), (&base, all)]);
-            assert!(one_holds(&config, signal), "{own} and {base}");
+            assert!(holds(&config, signal, one), "{own} and {base}");
             if name != "INSECURE" {
                 assert_eq!(notes[1], note(&base, EnvUse::Overridden { by: own.clone() }));
             }

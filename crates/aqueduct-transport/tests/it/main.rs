@@ -5,12 +5,9 @@ mod addresses;
 mod auth;
 mod batches;
 mod bodies;
-#[cfg(feature = "tls")]
-mod certificates;
 mod churn;
 mod connections;
 mod env;
-mod front;
 mod grpc_hostile;
 mod grpc_server;
 mod health;

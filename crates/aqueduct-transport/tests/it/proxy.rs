@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aqueduct_testkit::fronts::forward;
 use aqueduct_transport::{Client, ClientConfig, FailureKind, Outcome, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::batches::{retry, small};
-use crate::front::forward;
 use crate::grpc_server::GrpcServer;
 use crate::http_server::{HttpServer, PROTOBUF, answer};
 
@@ -79,12 +79,12 @@ async fn delivered_through_a_tunnel() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn tls_through_a_tunnel() {
-    use crate::certificates::{Authority, Server, TlsFront};
+    use aqueduct_testkit::fronts::tls::{Authority, Server, TlsFront};
     let ca = Authority::new("ca");
     for protocol in PROTOCOLS {
         let identity = ca.issue(&["collector.invalid"]);
         let front = TlsFront::start(&Server::new(identity), server(protocol).await).await;
-        let proxy = proxy(front.address, None).await;
+        let proxy = proxy(front.address(), None).await;
         let mut config = config(proxy.address, protocol);
         config.endpoint = "https://collector.invalid:4318".into();
         config.proxy.https = config.proxy.http.take();

@@ -2,6 +2,8 @@
 //!
 //! TLS 1.0 and 1.1 are missing: nothing that these tests could be made of speaks them, and neither does the client.
 
+use aqueduct_testkit::Folder;
+use aqueduct_testkit::fronts::tls::{Authority, Identity, Server, TlsFront, self_signed};
 use aqueduct_transport::{
     Client, ClientConfig, FailureKind, HttpVersion, Outcome, Pem, Protocol, TlsVersion,
 };
@@ -12,8 +14,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::batches::{retry, small};
-use crate::certificates::{Authority, Identity, Server, TlsFront, self_signed};
-use crate::front::Folder;
 use crate::grpc_server::{GrpcServer, status};
 use crate::http_server::{HttpServer, PROTOBUF, answer};
 
@@ -270,7 +270,7 @@ async fn matrix() {
         let behind = behind(protocol).await;
         for case in &CASES {
             let front = TlsFront::start(&(case.server)(&pki), behind).await;
-            let mut config = config(front.address, protocol, &pki);
+            let mut config = config(front.address(), protocol, &pki);
             (case.client)(&pki, &mut config);
             let client = Client::new(config).expect(case.name);
             let says = if protocol == Protocol::Grpc { case.grpc } else { case.http };
@@ -298,7 +298,7 @@ async fn a_certificate_of_its_own_can_be_trusted() {
     for protocol in PROTOCOLS {
         let identity = self_signed(&["localhost"]);
         let front = TlsFront::start(&Server::new(identity.clone()), behind(protocol).await).await;
-        let mut config = config(front.address, protocol, &pki);
+        let mut config = config(front.address(), protocol, &pki);
         config.tls.ca = pem(&identity.chain);
         let client = Client::new(config).expect("valid");
         assert_eq!(client.send(&client.prepare(&small("x"))).await, Outcome::Delivered);
@@ -310,7 +310,7 @@ async fn a_certificate_of_its_own_can_be_trusted() {
 async fn the_system_does_not_know_our_authority() {
     let pki = Pki::new();
     let front = TlsFront::start(&pki.server(), behind(Protocol::Grpc).await).await;
-    let mut config = config(front.address, Protocol::Grpc, &pki);
+    let mut config = config(front.address(), Protocol::Grpc, &pki);
     config.tls.ca = None;
     match Client::new(config) {
         Ok(client) => {
@@ -376,9 +376,9 @@ async fn a_handshake_without_end() {
 #[tokio::test]
 async fn authorities_change_on_disk() {
     for protocol in PROTOCOLS {
-        let (pki, folder) = (Pki::new(), Folder::new());
+        let (pki, folder) = (Pki::new(), Folder::create());
         let front = TlsFront::start(&pki.server(), behind(protocol).await).await;
-        let mut config = config(front.address, protocol, &pki);
+        let mut config = config(front.address(), protocol, &pki);
         let path = folder.write("ca.pem", &pki.ca.pem);
         config.tls.ca = Some(Pem::File(path.clone()));
         let client = Client::new(config).expect("valid");
@@ -415,9 +415,9 @@ async fn authorities_change_on_disk() {
 #[tokio::test]
 async fn a_client_certificate_changes_on_disk() {
     for protocol in PROTOCOLS {
-        let (pki, folder) = (Pki::new(), Folder::new());
+        let (pki, folder) = (Pki::new(), Folder::create());
         let front = TlsFront::start(&pki.demanding(), behind(protocol).await).await;
-        let mut config = config(front.address, protocol, &pki);
+        let mut config = config(front.address(), protocol, &pki);
         config.tls.client_certificate = Some(Pem::File(folder.write("client.pem", &pki.client.chain)));
         config.tls.client_key = Some(Pem::File(folder.write("client.key", &pki.client.key)));
         let client = Client::new(config).expect("valid");
@@ -453,7 +453,7 @@ fn wrong_files_are_found_when_the_client_is_built() {
             config.tls.ca = Some(Pem::File("/dev/zero".into()));
         }),
         ("ca: \"FOLDER/large\": is larger", |_, folder, config| {
-            config.tls.ca = Some(Pem::File(folder.write("large", &"x".repeat((4 << 20) + 1))));
+            config.tls.ca = Some(Pem::File(folder.write("large", "x".repeat((4 << 20) + 1))));
         }),
         ("ca: \"FOLDER/key\": holds no PEM certificate", |pki, folder, config| {
             config.tls.ca = Some(Pem::File(folder.write("key", &pki.client.key)));
@@ -489,7 +489,7 @@ fn wrong_files_are_found_when_the_client_is_built() {
         }),
         ("server_name: \"a b\"", |_, _, config| config.tls.server_name = Some("a b".into())),
     ];
-    let (pki, folder) = (Pki::new(), Folder::new());
+    let (pki, folder) = (Pki::new(), Folder::create());
     for protocol in PROTOCOLS {
         for (says, change) in CASES {
             let mut config = config("127.0.0.1:1".parse().expect("an address"), protocol, &pki);
@@ -541,7 +541,7 @@ async fn the_version_of_http_is_agreed_on() {
         [(&["h2", "http/1.1"], http2.address), (&["http/1.1"], http1), (&[], http1)];
     for (alpn, behind) in cases {
         let front = TlsFront::start(&Server { alpn, ..pki.server() }, behind).await;
-        let mut config = config(front.address, Protocol::HttpProtobuf, &pki);
+        let mut config = config(front.address(), Protocol::HttpProtobuf, &pki);
         config.http_version = HttpVersion::Auto;
         let client = Client::new(config.clone()).expect("valid");
         for _ in 0..2 {

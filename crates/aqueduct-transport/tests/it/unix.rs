@@ -1,26 +1,15 @@
 //! Peers behind sockets in the file system.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use aqueduct_testkit::{Folder, fronts};
 use aqueduct_transport::{Client, ClientConfig, FailureKind, Outcome, Protocol};
 use aqueduct_wire::{Chunk, Merged, Signal};
 use tokio::net::UnixListener;
 
 use crate::batches::{retry, small};
-use crate::front::{Folder, forward};
 use crate::grpc_server::GrpcServer;
 use crate::http_server::{HttpServer, PROTOBUF, answer};
-
-/// A socket in front of the server at this address.
-fn front(path: &Path, behind: SocketAddr) {
-    let listener = UnixListener::bind(path).expect("a free path");
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move { forward(&mut stream, behind).await });
-        }
-    });
-}
 
 fn client(path: &Path, form: &str, protocol: Protocol) -> Client {
     Client::new(ClientConfig::new(format!("{form}{}", path.display()), protocol)).expect("valid")
@@ -29,7 +18,7 @@ fn client(path: &Path, form: &str, protocol: Protocol) -> Client {
 /// Guards both protocols over a real socket, and what servers are told about whom we want.
 #[tokio::test]
 async fn delivered_over_a_socket() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let grpc = GrpcServer::start(|mut call| async move {
         call.body().await;
         assert_eq!(call.request.uri().authority().map(|authority| authority.as_str()), Some("localhost"));
@@ -44,7 +33,7 @@ async fn delivered_over_a_socket() {
     .await;
     for (protocol, server) in [(Protocol::Grpc, grpc.address), (Protocol::HttpProtobuf, http.address)] {
         let path: PathBuf = folder.path(protocol.as_str().replace('/', "-").as_str());
-        front(&path, server);
+        fronts::socket(&path, server);
         for form in ["unix:", "unix://"] {
             let client = client(&path, form, protocol);
             for _ in 0..2 {
@@ -58,7 +47,7 @@ async fn delivered_over_a_socket() {
 /// Guards the explanation of a socket that is not there, or that nobody listens to, and recovery.
 #[tokio::test]
 async fn nobody_at_the_socket() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let server = HttpServer::answering(|_| answer(200, PROTOBUF, b"")).await;
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let path = folder.path("socket");
@@ -72,7 +61,7 @@ async fn nobody_at_the_socket() {
         assert!(retry(send().await).message.contains("refused"));
         std::fs::remove_file(&path).expect("there");
         if protocol == Protocol::HttpProtobuf {
-            front(&path, server.address);
+            fronts::socket(&path, server.address);
             assert_eq!(send().await, Outcome::Delivered);
         }
     }
@@ -81,14 +70,14 @@ async fn nobody_at_the_socket() {
 /// Guards against one signal's data at the socket of another: sockets have no host and port to be told apart by.
 #[tokio::test]
 async fn signals_with_sockets_of_their_own() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let server = async |says: &'static str| {
         let answering = HttpServer::answering(move |request| {
             let good = request.body == says.as_bytes() && request.path() == "/";
             answer(if good { 200 } else { 400 }, PROTOBUF, b"")
         });
         let path = folder.path(says);
-        front(&path, answering.await.address);
+        fronts::socket(&path, answering.await.address);
         format!("unix:{}", path.display())
     };
     let config = ClientConfig::new("http://127.0.0.1:1", Protocol::HttpProtobuf)

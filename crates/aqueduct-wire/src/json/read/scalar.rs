@@ -1,8 +1,8 @@
 //! Values that are no messages and no lists.
 
 use super::{Value, unexpected_text};
+use crate::base64;
 use crate::cursor::LEN;
-use crate::grpc::decode_base64;
 use crate::schema::Kind;
 use core::fmt;
 use serde::de::{self, MapAccess, Unexpected, Visitor};
@@ -177,7 +177,7 @@ impl<'de, const ELEMENT: bool> Visitor<'de> for Scalar<'_, ELEMENT> {
             Kind::SpanId => return self.id(text, 8, false),
             Kind::TraceIdOrNone => return self.id(text, 16, true),
             Kind::SpanIdOrNone => return self.id(text, 8, true),
-            Kind::Bytes => match decode_base64(text.as_bytes()) {
+            Kind::Bytes => match base64::decode(text.as_bytes()) {
                 Some(bytes) => self.0.out.bytes(self.0.field, &bytes),
                 None => return Err(unexpected_text(&self)),
             },

@@ -1,9 +1,9 @@
 //! Single values, and elements of lists.
 
 use super::{Text, write_comma, write_message};
+use crate::base64;
 use crate::cursor::{Cursor, LEN};
 use crate::error::Fault;
-use crate::grpc::encode_base64;
 use crate::json::escape::{write_hex, write_string};
 use crate::schema::Kind;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) fn write_value(out: &mut Text, kind: Kind, cursor: &mut Cursor<'_>) -
         Kind::String => write_string(out, cursor.bytes()?),
         Kind::Bytes => {
             out.push(b'"');
-            out.extend_from_slice(encode_base64(cursor.bytes()?).as_bytes());
+            out.extend_from_slice(base64::encode_padded(cursor.bytes()?).as_bytes());
             out.push(b'"');
         }
         Kind::TraceId | Kind::SpanId | Kind::TraceIdOrNone | Kind::SpanIdOrNone => {

@@ -1,4 +1,20 @@
-//! Certificates made for tests, and a server that speaks TLS with them in front of another that does not.
+//! Certificates made for a test, and a server that speaks TLS with them before another that does not.
+//!
+//! ```
+//! use aqueduct_testkit::fronts::tls::{Authority, Server, TlsFront};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let plain = "127.0.0.1:1".parse().expect("an address");
+//! let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+//! // Clients need a certificate of ours.
+//! let server = Server { demands: Some(ours.pem.clone()), ..Server::new(ours.issue(&["localhost"])) };
+//! let front = TlsFront::start(&server, plain).await;
+//! assert_ne!(front.address().port(), 0);
+//! // From now on it is a stranger.
+//! front.change(&Server::new(theirs.issue(&["localhost"])));
+//! # }
+//! ```
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,40 +28,47 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-use crate::front::forward;
+use super::forward;
 
 /// Somebody who issues certificates.
-pub(crate) struct Authority {
-    pub(crate) pem: String,
+#[derive(Debug)]
+pub struct Authority {
+    /// Its own certificate.
+    pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate, with those that lead to its authority, and its key.
-#[derive(Clone)]
-pub(crate) struct Identity {
-    pub(crate) chain: String,
-    pub(crate) key: String,
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificates as PEM, its own first.
+    pub chain: String,
+    /// The key as PEM.
+    pub key: String,
 }
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Self {
+    /// An authority that nobody vouches for.
+    pub fn new(name: &str) -> Self {
         let (params, key) = authority(name);
         let pem = params.self_signed(&key).expect("valid").pem();
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
     /// An authority whose certificate is from this one.
-    pub(crate) fn intermediate(&self, name: &str) -> Self {
+    pub fn intermediate(&self, name: &str) -> Self {
         let (params, key) = authority(name);
         let pem = params.signed_by(&key, &self.issuer).expect("valid").pem();
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    pub(crate) fn issue(&self, names: &[&str]) -> Identity {
+    /// A certificate for these host names and addresses.
+    pub fn issue(&self, names: &[&str]) -> Identity {
         self.issue_with(names, |_| {})
     }
 
-    pub(crate) fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
+    /// The same, with something else changed about it.
+    pub fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = subject(names);
         change(&mut params);
         let key = KeyPair::generate().expect("random numbers");
@@ -55,7 +78,7 @@ impl Authority {
 }
 
 /// A certificate from nobody but itself.
-pub(crate) fn self_signed(names: &[&str]) -> Identity {
+pub fn self_signed(names: &[&str]) -> Identity {
     let key = KeyPair::generate().expect("random numbers");
     let chain = subject(names).self_signed(&key).expect("valid").pem();
     Identity { chain, key: key.serialize_pem() }
@@ -76,17 +99,21 @@ fn subject(names: &[&str]) -> CertificateParams {
 }
 
 /// How a server speaks TLS.
-pub(crate) struct Server {
-    pub(crate) identity: Identity,
-    /// The authority whose certificate it demands of clients.
-    pub(crate) demands: Option<String>,
-    pub(crate) versions: Vec<&'static SupportedProtocolVersion>,
+#[derive(Debug)]
+pub struct Server {
+    /// As whom.
+    pub identity: Identity,
+    /// The authority, as PEM, whose certificate it demands of clients.
+    pub demands: Option<String>,
+    /// The versions of TLS that it speaks.
+    pub versions: Vec<&'static SupportedProtocolVersion>,
     /// The protocols it agrees to; empty for a server that knows nothing of that.
-    pub(crate) alpn: &'static [&'static str],
+    pub alpn: &'static [&'static str],
 }
 
 impl Server {
-    pub(crate) fn new(identity: Identity) -> Self {
+    /// TLS 1.2 and 1.3 with HTTP/2 and HTTP/1.1 in it, for every client.
+    pub fn new(identity: Identity) -> Self {
         Self {
             identity,
             demands: None,
@@ -120,14 +147,16 @@ impl Server {
     }
 }
 
-/// Ends TLS in front of a server that speaks plain text.
-pub(crate) struct TlsFront {
-    pub(crate) address: SocketAddr,
+/// Ends TLS before a server that speaks plain text, on a free port of 127.0.0.1.
+#[derive(Debug)]
+pub struct TlsFront {
+    address: SocketAddr,
     config: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
 impl TlsFront {
-    pub(crate) async fn start(server: &Server, behind: SocketAddr) -> Self {
+    /// A front before the server at `behind`. It stays when this is dropped, until the runtime ends.
+    pub async fn start(server: &Server, behind: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let config = Arc::new(Mutex::new(server.config()));
@@ -137,7 +166,7 @@ impl TlsFront {
                 let acceptor = TlsAcceptor::from(current.lock().expect("no panics").clone());
                 tokio::spawn(async move {
                     match acceptor.accept(tcp).into_fallible().await {
-                        Ok(mut tls) => forward(&mut tls, behind).await,
+                        Ok(tls) => forward(tls, behind).await,
                         // Reads on, or the kernel would reset the connection with our alert still in it.
                         Err((_, mut tcp)) => {
                             let _ = tokio::io::copy(&mut tcp, &mut tokio::io::sink()).await;
@@ -149,8 +178,13 @@ impl TlsFront {
         Self { address, config }
     }
 
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Serves new connections in this way.
-    pub(crate) fn change(&self, server: &Server) {
+    pub fn change(&self, server: &Server) {
         *self.config.lock().expect("no panics") = server.config();
     }
 }
