@@ -1,4 +1,4 @@
-//! The application with our pipeline: spans are encoded where they end, and offered in chunks.
+//! The application with our pipeline: spans are encoded where they end, into its open chunk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,24 +6,21 @@ use std::time::{Duration, Instant};
 
 use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{
-    Attempt, Destination, Exporter, Intake, LaneConfig, Pipeline, PipelineConfig, Refused, Worker,
+    Attempt, Destination, Encode, EncodingIntake, Exporter, ItemSink, LaneConfig, Pipeline, PipelineConfig,
+    Refused, Worker,
 };
 use aqueduct_transport::{Client, ClientConfig, Outcome, Protocol, Request, RetryPolicy};
-use aqueduct_wire::encode::{ChunkBuilder, ScopePrefix};
-use aqueduct_wire::{Chunk, Merged, Signal};
+use aqueduct_wire::encode::ScopePrefix;
+use aqueduct_wire::{Merged, Signal};
 
-use super::job::{Books, Job, Told};
+use super::job::{Books, Content, Job, Told};
 use super::pace::Pace;
-use super::sample::{Sample, resource, scope};
+use super::sample::{Sample, chunks, resource, scope};
 use crate::Failure;
 use crate::process::Usage;
 
 /// When spans are ended: every so often, as many as are due.
 pub(super) const TICK: Duration = Duration::from_millis(1);
-/// A chunk is handed over when it has so many bytes,
-const CHUNK_BYTES: usize = 60 * 1024;
-/// or when its first span is so old.
-const CHUNK_AGE: Duration = Duration::from_millis(50);
 /// How often to look at what is held.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -33,6 +30,7 @@ pub(super) fn run(job: &Job) -> Result<Told, Failure> {
     let mut lines =
         (1..=clients).map(|client| Line::new(job, client, &worker)).collect::<Result<Vec<_>, _>>()?;
     let mut told = Told::default();
+    let size = span_size(job.content);
     super::say(&"started")?;
     let start = Instant::now();
     let seconds = Duration::from_secs_f64(job.seconds);
@@ -43,22 +41,16 @@ pub(super) fn run(job: &Job) -> Result<Told, Failure> {
             turn = (turn + 1) % lines.len();
         }
         let now = Instant::now();
-        for line in &mut lines {
-            line.hand_over_old(now)?;
-        }
         if now.duration_since(looked) >= LOOK {
             looked = now;
-            look(&lines, &mut told);
+            look(&lines, size, &mut told);
         }
         std::thread::sleep(TICK);
     }
     let deadline = Instant::now() + Duration::from_secs_f64(job.shutdown_seconds);
     let ended = Instant::now();
     let mut books = Books::default();
-    for line in &mut lines {
-        line.hand_over()?;
-    }
-    for line in &lines {
+    for line in lines {
         line.close(deadline, &mut told, &mut books)?;
     }
     told.shutdown_seconds = ended.elapsed().as_secs_f64();
@@ -67,59 +59,41 @@ pub(super) fn run(job: &Job) -> Result<Told, Failure> {
     Ok(told)
 }
 
+/// Bytes of a span as it is encoded, in the mean.
+fn span_size(content: Content) -> f64 {
+    let chunks = chunks(content, 64 * 1024, 1, 1);
+    chunks.iter().map(|chunk| chunk.len() as f64 / chunk.items() as f64).sum()
+}
+
 /// Notes what is held, if it was never more.
-fn look(lines: &[Line], told: &mut Told) {
+fn look(lines: &[Line], size: f64, told: &mut Told) {
     let (mut raw, mut held) = (0.0, 0);
-    for line in lines {
-        let mean = line.bytes as f64 / line.offered.max(1) as f64;
-        for lane in line.pipeline.status() {
-            raw += mean * lane.held_items() as f64;
-            held += lane.held_bytes;
-        }
+    for lane in lines.iter().flat_map(|line| line.pipeline.status()) {
+        raw += size * lane.held_items() as f64;
+        held += lane.held_bytes;
     }
     if raw > told.raw_bytes {
         (told.raw_bytes, told.held_bytes) = (raw, held);
     }
 }
 
+/// Writes spans of one scope.
+struct Encoder(ScopePrefix);
+
+impl Encode<Sample> for Encoder {
+    fn encode(&self, span: &Sample, out: &mut ItemSink<'_>) {
+        out.push_span(&self.0, span);
+    }
+}
+
 /// A pipeline with the spans that go into it.
 struct Line {
     pipeline: Pipeline,
-    intake: Intake,
+    spans: EncodingIntake<Encoder>,
     witness: Arc<Witness>,
-    encoding: Encoding,
     sample: Sample,
     generated: u64,
-    /// Spans in chunks that were offered, and those chunks' bytes.
-    offered: u64,
-    bytes: u64,
     refused: u64,
-}
-
-/// The chunk that spans are encoded into.
-struct Encoding {
-    builder: ChunkBuilder,
-    scope: ScopePrefix,
-    opened: Option<Instant>,
-}
-
-impl Encoding {
-    fn new() -> Encoding {
-        let builder = ChunkBuilder::new(Signal::Traces, resource());
-        Encoding { builder, scope: scope(), opened: None }
-    }
-
-    /// Encodes a span. A chunk, if it is full now.
-    fn end(&mut self, span: &Sample, now: Instant) -> Option<Chunk> {
-        self.builder.push_span(&self.scope, span);
-        self.opened.get_or_insert(now);
-        self.builder.is_full(CHUNK_BYTES).then(|| self.seal())
-    }
-
-    fn seal(&mut self) -> Chunk {
-        self.opened = None;
-        self.builder.seal()
-    }
 }
 
 impl Line {
@@ -142,48 +116,23 @@ impl Line {
             .destination(Arc::new(destination), lane)
             .build()?;
         Ok(Line {
-            intake: pipeline.intake(),
+            spans: pipeline.encoding_intake(resource(), Encoder(scope())),
             pipeline,
             witness,
-            encoding: Encoding::new(),
             sample: Sample::new(job.content, client, job.seed),
             generated: 0,
-            offered: 0,
-            bytes: 0,
             refused: 0,
         })
     }
 
+    /// An application does not wait for room: what is refused is lost.
     fn end_span(&mut self) -> Result<(), Failure> {
         self.sample.turn(self.generated);
         self.generated += 1;
-        match self.encoding.end(&self.sample, Instant::now()) {
-            Some(chunk) => self.offer(chunk),
-            None => Ok(()),
-        }
-    }
-
-    fn hand_over_old(&mut self, now: Instant) -> Result<(), Failure> {
-        match self.encoding.opened {
-            Some(opened) if now.duration_since(opened) >= CHUNK_AGE => self.hand_over(),
-            _ => Ok(()),
-        }
-    }
-
-    fn hand_over(&mut self) -> Result<(), Failure> {
-        let chunk = self.encoding.seal();
-        if chunk.is_empty() { Ok(()) } else { self.offer(chunk) }
-    }
-
-    /// An application does not wait for room: what is refused is lost.
-    fn offer(&mut self, chunk: Chunk) -> Result<(), Failure> {
-        let spans = chunk.items();
-        self.offered += spans;
-        self.bytes += chunk.len() as u64;
-        match self.intake.offer(chunk) {
+        match self.spans.push(&self.sample) {
             Ok(()) => Ok(()),
             Err(Refused::Full { .. }) => {
-                self.refused += spans;
+                self.refused += 1;
                 Ok(())
             }
             Err(other) => Err(other.into()),
@@ -191,7 +140,7 @@ impl Line {
     }
 
     /// Shuts down and adds what came of it.
-    fn close(&self, deadline: Instant, told: &mut Told, books: &mut Books) -> Result<(), Failure> {
+    fn close(self, deadline: Instant, told: &mut Told, books: &mut Books) -> Result<(), Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let report = self.pipeline.shutdown(left)?;
         told.generated += self.generated;

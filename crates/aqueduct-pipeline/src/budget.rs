@@ -13,6 +13,9 @@ const UNKNOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The drain rate is averaged over about this long.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
+/// What waits no longer than this is not worth compressing to be kept.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Who waits for room under pressure waits no longer than this, and a quick destination that took nothing for so long is
 /// taken to be away; a slow one is given twice the time between its last two answers, up to [`MOST_PATIENCE`]. Well below the 10 s after which clients give up (`OTEL_EXPORTER_OTLP_TIMEOUT`).
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_millis(500);
@@ -160,6 +163,12 @@ impl Budget {
         })
     }
 
+    /// Whether what is held now will have left soon, if the destination goes on as it does.
+    pub(crate) fn empties_soon(&self, now: Instant) -> bool {
+        let rate = self.drain.lock().map_or(0.0, |drain| drain.rate);
+        self.held() as f64 <= rate * SOON.as_secs_f64() && self.has_drained_lately(now)
+    }
+
     /// When a client that was refused `bytes` should come back: the time in which, at the measured drain rate, a
     /// tenth of the budget (or the request, if larger) becomes free.
     pub(crate) fn retry_after(&self, bytes: u64) -> Duration {
@@ -232,6 +241,23 @@ mod tests {
         let slow = later + Duration::from_secs(2);
         assert!(pressed(slow + Duration::from_secs(3)), "it answers, if slowly");
         assert!(!pressed(slow + Duration::from_secs(5)), "now it is away");
+    }
+
+    /// Guards the CPU time of those whose destination is quick: what leaves within a second is not compressed to be kept until then.
+    #[test]
+    fn a_quick_destination_empties_it_soon() {
+        let budget = Budget::new(1_000);
+        let start = Instant::now();
+        assert!(budget.try_reserve(1_000));
+        assert!(!budget.empties_soon(start), "nothing has left yet");
+        budget.drained(0, start);
+        let later = start + Duration::from_millis(100);
+        budget.drained(100, later);
+        assert!(budget.empties_soon(later), "900 bytes at 1,000 a second");
+        budget.charge(200);
+        assert!(!budget.empties_soon(later), "1,100 bytes");
+        budget.release(200);
+        assert!(!budget.empties_soon(later + LONGEST_HOLD), "nothing leaves any more");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct LaneConfig {
     /// Whether the number of requests under way is found by trying, from 1 to `max_in_flight`: it grows until answers take longer or the destination refuses
     /// ([`ConcurrencyLimit`](aqueduct_transport::ConcurrencyLimit)). Otherwise it is `max_in_flight` always. Default true; it begins at 8.
     pub adaptive: bool,
-    /// Past so many percent of `queue_bytes`, batches that wait are compressed (Zstandard, level 1), and charged for what is left of them: in an outage
+    /// Past so many percent of `queue_bytes`, batches that wait, but for those that will have left within a second as it looks, are compressed (Zstandard, level 1), and charged for what is left of them: in an outage
     /// the same memory holds several times as much. 0 compresses whatever waits, 100 nothing. Needs the feature `zstd`. Default 25.
     pub compress_held_above: u8,
 }

@@ -307,8 +307,10 @@ impl Dispatch {
     /// Compresses what waits, a batch or two at a time.
     fn squeeze(&mut self) {
         let at_once = if self.lane.offload.is_some() { 2 } else { 1 };
-        while self.squeezes.len() < at_once && self.lane.squeezes() && self.lane.destination.can_squeeze() {
-            let paused = self.lane.destination.paused(Instant::now()).is_some();
+        let now = Instant::now();
+        while self.squeezes.len() < at_once && self.lane.squeezes(now) && self.lane.destination.can_squeeze()
+        {
+            let paused = self.lane.destination.paused(now).is_some();
             // What is about to be sent is prepared for that.
             let skip = if paused { 0 } else { self.lane.limit().limit() };
             let Some((id, batch)) = self.lane.next_to_squeeze(skip) else { return };

@@ -277,9 +277,10 @@ impl Lane {
         self.wake.notify_one();
     }
 
-    /// Whether so much is held that it is worth the CPU time to compress it.
-    pub(crate) fn squeezes(&self) -> bool {
+    /// Whether so much is held, for so long, that it is worth the CPU time to compress it.
+    pub(crate) fn squeezes(&self, now: Instant) -> bool {
         self.budget.exceeds_percent(self.compress_held_above)
+            && (self.destination.paused(now).is_some() || !self.budget.empties_soon(now))
     }
 
     /// The next batch to compress, with its id: the first of those that were not looked at, but for the `skip` that are about to be sent.
