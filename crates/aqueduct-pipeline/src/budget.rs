@@ -163,10 +163,10 @@ impl Budget {
         })
     }
 
-    /// Whether what is held now will have left soon, if the destination goes on as it does.
+    /// Whether what is held now will have left soon, if the destination goes on as it does. One that was not heard of yet gets the benefit of the doubt.
     pub(crate) fn empties_soon(&self, now: Instant) -> bool {
         let rate = self.drain.lock().map_or(0.0, |drain| drain.rate);
-        self.held() as f64 <= rate * SOON.as_secs_f64() && self.has_drained_lately(now)
+        (rate == 0.0 || self.held() as f64 <= rate * SOON.as_secs_f64()) && self.has_drained_lately(now)
     }
 
     /// When a client that was refused `bytes` should come back: the time in which, at the measured drain rate, a
@@ -249,7 +249,8 @@ mod tests {
         let budget = Budget::new(1_000);
         let start = Instant::now();
         assert!(budget.try_reserve(1_000));
-        assert!(!budget.empties_soon(start), "nothing has left yet");
+        assert!(budget.empties_soon(start), "a new destination is given time to answer");
+        assert!(!budget.empties_soon(start + LONGEST_HOLD), "but not for ever");
         budget.drained(0, start);
         let later = start + Duration::from_millis(100);
         budget.drained(100, later);

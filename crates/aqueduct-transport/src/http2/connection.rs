@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::{Builder, SendRequest};
+use tokio::io::BufWriter;
 #[cfg(feature = "grpc")]
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +28,10 @@ use crate::status::{Connected, Counters};
 
 /// Streams that a peer allows at once before it has said how many (RFC 9113 section 6.5.2 advises no fewer).
 pub(crate) const EXPECTED_STREAMS: usize = 100;
+
+/// Frames are written together up to so many bytes. The h2 crate makes a system call of each frame, and frames have 16 KiB where the peer
+/// does not allow more: copying them costs less than the calls.
+const WRITE: usize = 128 << 10;
 
 /// What all HTTP/2 connections to a peer have in common.
 #[derive(Debug)]
@@ -78,11 +83,12 @@ impl Settings {
         deadline: Instant,
     ) -> Result<Connection, Failure> {
         let standing = dial.standing(&stream);
-        let (send, mut connection) = match timeout_at(deadline, self.http2.handshake(stream)).await {
-            Ok(Ok(open)) => open,
-            Ok(Err(error)) => return Err(dial.failure(&format!("HTTP/2 handshake: {error}"))),
-            Err(_) => return Err(dial.failure("the HTTP/2 handshake timed out")),
-        };
+        let (send, mut connection) =
+            match timeout_at(deadline, self.http2.handshake(BufWriter::with_capacity(WRITE, stream))).await {
+                Ok(Ok(open)) => open,
+                Ok(Err(error)) => return Err(dial.failure(&format!("HTTP/2 handshake: {error}"))),
+                Err(_) => return Err(dial.failure("the HTTP/2 handshake timed out")),
+            };
         let answers = Arc::new(AtomicU64::new(0));
         let alive = Arc::new(());
         let task = Arc::downgrade(&alive);
@@ -141,7 +147,7 @@ impl Connection {
 /// The life of one connection. Drops what it owns at the end of it.
 async fn drive<T>(
     settings: Arc<Settings>,
-    connection: h2::client::Connection<Stream, Bytes>,
+    connection: h2::client::Connection<BufWriter<Stream>, Bytes>,
     mut keepalive: Option<Keepalive>,
     _owns: (Connected, T),
 ) {
