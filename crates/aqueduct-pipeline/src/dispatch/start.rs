@@ -1,0 +1,193 @@
+//! Starting attempts: which batch is next, and whether it may be tried now.
+//!
+//! The limit, the pause clock with the throttle, and the retry budget are asked, in this order, and each can hold a batch back.
+//!
+//! A large batch is *prepared* (compressed) on a worker thread first, if there are any, by a task of its own, and waits for its turn after that like any
+//! other: what takes long comes before the pause clock is asked, not after.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_transport::limit::Permit;
+use aqueduct_transport::{Feedback, Spend, Turn};
+
+use super::{Dispatch, Flight};
+use crate::attempt::{attempt, prepare};
+use crate::held::{Content, Ready};
+use crate::lane::{Counts, Phase, Pick};
+
+/// When to ask a pause clock again whose answer is not understood.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// From this size on batches are prepared by worker threads: compressing this much takes a quarter of a millisecond and more, handing it over
+/// some microseconds.
+const OFFLOAD_BYTES: usize = 64 * 1024;
+
+/// What is to be done with the batch that is next.
+enum Next {
+    /// A part of it is to be made.
+    Halve,
+    /// It is to be prepared on a worker thread.
+    Prepare,
+    Send,
+}
+
+impl Dispatch {
+    /// Starts as many attempts as the limit, the pause clock and the retry budget allow. When one of the latter two holds waiting batches back,
+    /// returns when to ask again.
+    pub(super) fn start_attempts(&mut self) -> Option<Instant> {
+        let returns = self.lane.destination.returns();
+        if std::mem::replace(&mut self.returns, returns) != returns {
+            self.lane.limit().restart();
+        }
+        // When the next retry can be paid for; until then only what was never tried is sent.
+        let mut unpaid = None;
+        loop {
+            let now = Instant::now();
+            let pick = if unpaid.is_some() { Pick::Untried } else { Pick::Any };
+            match self.next(pick) {
+                None => return unpaid,
+                Some(Next::Halve) => {
+                    self.halve(pick, now);
+                    continue;
+                }
+                Some(Next::Prepare) => {
+                    if self.preparing() >= self.lane.limit().limit() {
+                        return unpaid;
+                    }
+                    self.prepare(pick, now);
+                    continue;
+                }
+                Some(Next::Send) => {}
+            }
+            let permit = self.lane.limit().try_acquire(now)?;
+            let probe = match self.lane.destination.turn(now, self.is_pressed()) {
+                Turn::Go => false,
+                Turn::Probe => true,
+                turn => {
+                    self.lane.limit().finished(permit, now, Feedback::Failure);
+                    // `Turn` may grow; whatever is new is no permission, so ask again soon.
+                    return Some(if let Turn::Wait(until) = turn { until } else { now + ASK_AGAIN });
+                }
+            };
+            if !probe
+                && pick == Pick::Any
+                && let Some(later) = self.unpaid(now)
+            {
+                self.lane.limit().finished(permit, now, Feedback::Failure);
+                unpaid = Some(later);
+                continue;
+            }
+            self.start(pick, now, probe, permit);
+        }
+    }
+
+    /// When the batch that is next may be tried again, if not now. Pays for it if it is now.
+    fn unpaid(&self, now: Instant) -> Option<Instant> {
+        {
+            let state = self.lane.state();
+            // A pipeline that ends has no later.
+            if state.phase > Phase::Running || state.next(Pick::Any).is_none_or(|held| held.attempts == 0) {
+                return None;
+            }
+        }
+        // One at a time is nobody's burden, and is how a lane with nothing but retries gets on.
+        if self.flights.values().all(|flight| flight.permit.is_none()) {
+            return None;
+        }
+        match self.lane.destination.retries().try_spend(now) {
+            Spend::Now => None,
+            Spend::WaitUntil(later) => Some(later),
+            // `Spend` may grow; whatever is new is no permission.
+            _ => Some(now + ASK_AGAIN),
+        }
+    }
+
+    /// Whether there is no room, or no time, to wait for a better moment.
+    fn is_pressed(&self) -> bool {
+        self.lane.budget.is_half_full() || self.lane.destination.is_hurried()
+    }
+
+    fn preparing(&self) -> usize {
+        self.flights.values().filter(|flight| flight.permit.is_none()).count()
+    }
+
+    /// What the next batch needs; `None` when there is none, or nothing is to be begun any more.
+    fn next(&self, pick: Pick) -> Option<Next> {
+        let limit = self.lane.destination.sizes().limit();
+        let state = self.lane.state();
+        let held = state.next(pick).filter(|_| state.phase < Phase::Aborting)?;
+        Some(if held.exceeds(limit) {
+            Next::Halve
+        } else if self.prepares_aside(&held.content) {
+            Next::Prepare
+        } else {
+            Next::Send
+        })
+    }
+
+    /// Whether the batch is to be prepared on a worker thread: one that is large and was not.
+    fn prepares_aside(&self, content: &Content) -> bool {
+        let unprepared = match content.ready(|encoding| self.speaks(encoding)) {
+            Some(Ready::Batch(_) | Ready::Frame(_)) => true,
+            Some(Ready::Request(_)) | None => false,
+        };
+        unprepared && content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some()
+    }
+
+    fn prepare(&mut self, pick: Pick, now: Instant) {
+        let lane = &self.lane;
+        let (batch, ready) = {
+            let mut state = lane.state();
+            let Some(held) = state.take_next(pick) else { return };
+            let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
+                // Nobody else takes from the front, so it is the batch that was looked at.
+                state.queue.push_front(held);
+                return;
+            };
+            let begun = (held.id, ready);
+            state.in_flight.insert(held.id, held);
+            lane.note_backlog(&state);
+            begun
+        };
+        let task = self.attempts.spawn(prepare(Arc::clone(lane), ready));
+        self.flights.insert(task.id(), Flight { batch, started: now, probe: false, permit: None });
+    }
+
+    fn start(&mut self, pick: Pick, now: Instant, probe: bool, permit: Permit) {
+        let lane = &self.lane;
+        let begun = {
+            let mut state = lane.state();
+            // An offer may have evicted what was looked at.
+            let begun = state.take_next(pick).and_then(|mut held| {
+                let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
+                    state.queue.push_front(held);
+                    return None;
+                };
+                held.attempts = held.attempts.saturating_add(1);
+                let begun = (held.id, ready, held.attempts > 1);
+                state.in_flight.insert(held.id, held);
+                Some(begun)
+            });
+            lane.note_backlog(&state);
+            begun
+        };
+        let Some((batch, ready, again)) = begun else {
+            lane.limit().finished(permit, now, Feedback::Failure);
+            if probe {
+                lane.destination.probe_abandoned();
+            }
+            return;
+        };
+        lane.destination.starts(now);
+        Counts::add(&lane.counts.attempts, 1);
+        if again {
+            Counts::add(&lane.counts.retries, 1);
+        } else {
+            lane.destination.retries().first_attempt();
+        }
+        let attempt = attempt(Arc::clone(lane), ready);
+        let task = self.attempts.spawn(attempt);
+        self.flights.insert(task.id(), Flight { batch, started: now, probe, permit: Some(permit) });
+    }
+}
