@@ -111,9 +111,8 @@ impl Budget {
         reserved
     }
 
-    /// Gives bytes back that left, and lets the drain rate know.
-    pub(crate) fn drained(&self, bytes: u64, now: Instant) {
-        self.release(bytes);
+    /// Lets the drain rate know of bytes that left.
+    pub(crate) fn note_drained(&self, bytes: u64, now: Instant) {
         let Ok(mut drain) = self.drain.lock() else { return };
         let since = *drain.since.get_or_insert(now);
         drain.gap = drain.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
@@ -186,6 +185,14 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Budget {
+        /// Bytes that left are given back.
+        fn drained(&self, bytes: u64, now: Instant) {
+            self.note_drained(bytes, now);
+            self.release(bytes);
+        }
+    }
 
     #[test]
     fn a_reservation_past_the_limit_takes_nothing() {

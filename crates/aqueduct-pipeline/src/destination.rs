@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use aqueduct_exec::fork::PerProcess;
 use aqueduct_transport::{
-    Backoff, BudgetConfig, Compression, Compressor, Encoding, PauseClock, Request, RetryBudget, RetryPolicy,
-    Throttle, Turn,
+    Backoff, BudgetConfig, Compression, Compressor, Encoding, Format, PauseClock, Request, RetryBudget,
+    RetryPolicy, Throttle, Turn,
 };
 use aqueduct_wire::Merged;
 use tokio::sync::watch;
@@ -165,7 +165,11 @@ impl Here {
     /// The batch compressed: as it will be sent, if it is sent so.
     pub(crate) fn squeeze(&self, batch: &Merged) -> Request {
         if self.exporter.speaks(Encoding::Zstd) {
-            return self.exporter.prepare(batch);
+            let prepared = self.exporter.prepare(batch);
+            // From anything else no batch can be made again.
+            if prepared.format() == Format::Protobuf {
+                return prepared;
+            }
         }
         let plain = Request::plain(batch);
         match &self.squeezer {

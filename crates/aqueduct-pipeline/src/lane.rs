@@ -236,9 +236,15 @@ impl Lane {
         }
     }
 
+    /// Gives back what a batch was charged that the destination has.
+    pub(crate) fn drained(&self, charged: u64, now: Instant) {
+        self.budget.note_drained(charged, now);
+        self.release(charged);
+    }
+
     /// Gives back what a settled batch was charged.
-    pub(crate) fn release(&self, charged: u64, now: Instant) {
-        self.budget.drained(charged, now);
+    pub(crate) fn release(&self, charged: u64) {
+        self.budget.release(charged);
         if !self.is_pressed() {
             // Its lock is what makes registering and then asking, as `relieved` does, safe with relaxed counters.
             self.relief.notify_waiters();

@@ -114,6 +114,11 @@ impl Notices {
         Some(Notice::Dropped { reason, cause: cause.to_owned(), items })
     }
 
+    /// Whether the next delivery may be worth telling.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
+    }
+
     pub(crate) fn delivered(&mut self, held: u64, now: Instant) -> Option<Notice> {
         let since = self.failing_since.take()?;
         if !std::mem::take(&mut self.failing_told) {

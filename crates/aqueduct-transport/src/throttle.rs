@@ -61,6 +61,8 @@ pub struct Throttle {
     taken_rate: f64,
     /// Requests taken since the last one that was refused.
     clean: u32,
+    /// Whether one was refused in this window or the one before.
+    suspect: bool,
     window: Window,
 }
 
@@ -83,7 +85,15 @@ impl Throttle {
     /// Without a rate: everything may be sent.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { rate: None, starting: false, due: now, taken_rate: 0.0, clean: 0, window: Window::new(now) }
+        Self {
+            rate: None,
+            starting: false,
+            due: now,
+            taken_rate: 0.0,
+            clean: 0,
+            suspect: false,
+            window: Window::new(now),
+        }
     }
 
     /// Requests a second that may be sent now; `None` for as many as there are.
@@ -115,12 +125,14 @@ impl Throttle {
         self.clean = self.clean.saturating_add(1);
     }
 
-    /// A request was refused by a destination that takes others.
+    /// A request was refused by a destination that takes others. One alone, within a second or two, changes nothing.
     pub fn refused(&mut self, now: Instant) {
         self.roll(now);
         self.window.refused += 1;
         self.clean = 0;
+        let alone = !std::mem::replace(&mut self.suspect, true);
         self.rate = Some(match self.rate {
+            None if alone => return,
             None => Self::share(self.measure(now)),
             Some(rate) if self.starting => (rate / 2.0).max(LEAST),
             Some(rate) => rate,
@@ -157,6 +169,7 @@ impl Throttle {
         }
         self.taken_rate = self.measure(now);
         let window = std::mem::replace(&mut self.window, Window::new(now));
+        self.suspect = window.refused > 0;
         let Some(rate) = self.rate else { return };
         self.rate = match (window.refused, window.held_back) {
             (0, false) => None,

@@ -54,6 +54,7 @@ pub(crate) async fn supervise(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
 
 /// Runs a lane until it is told to end.
 async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
+    let returns = lane.destination.returns();
     let mut dispatch = Dispatch {
         lane,
         notices,
@@ -62,7 +63,7 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
         flights: HashMap::new(),
         untold: Vec::new(),
         hurry: None,
-        returns: 0,
+        returns,
     };
     let mut changes = dispatch.lane.destination.changes();
     loop {
@@ -121,7 +122,7 @@ struct Dispatch {
 
 impl Drop for Dispatch {
     fn drop(&mut self) {
-        // Only a panic leaves any behind.
+        // A panic leaves them behind, and so does an abort.
         if self.flights.values().any(|flight| flight.probe) {
             self.lane.destination.probe_abandoned();
         }

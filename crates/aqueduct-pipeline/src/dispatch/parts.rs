@@ -31,6 +31,9 @@ impl Dispatch {
                 }
                 Err(_) => Content::Whole(merged),
             };
+        } else if let Content::Squeezed { tried, .. } = &mut held.content {
+            // No batch can be made of it, so it is sent as it is.
+            *tried = true;
         }
         let Content::Rest(rest) = &mut held.content else {
             return self.put_first(held);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_metrics::{DropReason, Receipt};
-use aqueduct_transport::{Failure, FailureKind, Feedback, Outcome};
+use aqueduct_transport::{FailureKind, Feedback, Outcome};
 use tokio::task::{Id, JoinError};
 
 use super::{Dispatch, Flight};
@@ -21,6 +21,14 @@ const LOOKING_PAUSE: Duration = Duration::from_secs(10);
 /// Pauses are at most so long while the lane drains.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Why an attempt failed.
+struct Trouble {
+    /// What the exporter called it.
+    kind: Option<FailureKind>,
+    name: &'static str,
+    cause: String,
+}
+
 impl Dispatch {
     pub(super) fn land(&mut self, landed: Result<(Id, Landing), JoinError>) {
         let now = Instant::now();
@@ -35,9 +43,6 @@ impl Dispatch {
                 Some(Landing::Answered(_, outcome)) => Feedback::from(outcome),
                 Some(Landing::Prepared(_)) | None => Feedback::Failure,
             };
-            if feedback == Feedback::Backpressure {
-                self.lane.destination.refused(now);
-            }
             self.lane.limit().finished(permit, now, feedback);
         }
         let taken = {
@@ -62,7 +67,9 @@ impl Dispatch {
                     held.attempts = held.attempts.saturating_add(1);
                 }
                 Counts::add(&self.lane.counts.panics, 1);
-                self.retry(held, None, ("panic", "the exporter panicked".to_owned()), flight, now);
+                let trouble =
+                    Trouble { kind: None, name: "panic", cause: "the exporter panicked".to_owned() };
+                self.retry(held, None, trouble, flight, now);
             }
         }
         self.settled();
@@ -76,15 +83,13 @@ impl Dispatch {
                 destination.answered(flight.started, flight.probe, now);
                 destination.sizes().delivered(len);
                 self.note_alone(&held, len, false);
-                self.delivered(now);
-                self.lane.release(held.charged, now);
+                self.delivered(&held, now);
                 held.receipt.delivered();
             }
             Outcome::Partial { rejected, .. } => {
                 destination.answered(flight.started, flight.probe, now);
                 destination.sizes().delivered(len);
-                self.delivered(now);
-                self.lane.release(held.charged, now);
+                self.delivered(&held, now);
                 held.receipt.partial(rejected);
             }
             Outcome::Permanent(failure) => {
@@ -102,10 +107,15 @@ impl Dispatch {
                 self.too_large(held, &failure.to_string(), now);
             }
             Outcome::Retry { after, failure } => {
-                self.retry(held, after, cause_of(&failure), flight, now);
+                let cause = failure.to_string();
+                let trouble = Trouble { kind: Some(failure.kind), name: failure.kind.as_str(), cause };
+                self.retry(held, after, trouble, flight, now);
             }
             // `Outcome` may grow: what is not known to be final is tried again.
-            other => self.retry(held, None, ("unknown", format!("{other:?}")), flight, now),
+            other => {
+                let trouble = Trouble { kind: None, name: "unknown", cause: format!("{other:?}") };
+                self.retry(held, None, trouble, flight, now);
+            }
         }
     }
 
@@ -113,7 +123,7 @@ impl Dispatch {
         &mut self,
         mut held: Held,
         after: Option<Duration>,
-        (kind, cause): (&str, String),
+        Trouble { kind, name, cause }: Trouble,
         flight: Flight,
         now: Instant,
     ) {
@@ -121,7 +131,7 @@ impl Dispatch {
         held.content = held.content.kept();
         lane.recharge(&mut held);
         // A server that rotates its connections refuses requests unread: no sign of trouble the first time.
-        let rotated = kind == FailureKind::Refused.as_str() && held.attempts == 1 && after.is_none();
+        let rotated = kind == Some(FailureKind::Refused) && held.attempts == 1 && after.is_none();
         if rotated && !flight.probe {
             let mut state = lane.state();
             state.settling = None;
@@ -129,14 +139,17 @@ impl Dispatch {
             lane.note_backlog(&state);
             return;
         }
+        if kind.is_some_and(|kind| Feedback::from(kind) == Feedback::Backpressure) {
+            lane.destination.refused(now);
+        }
         lane.destination.failed(flight.started, flight.probe, after, self.longest_pause(kind), now);
         let age = now.saturating_duration_since(held.sealed);
         let given_up = !lane.destination.allows_retry(held.attempts, age);
-        let open = self.open_items();
+        let open = self.lane.walk().items();
         let notice = {
             let mut state = lane.state();
             state.last_failure = Some((now, cause.clone()));
-            state.notices.failed(kind, &cause, open, now)
+            state.notices.failed(name, &cause, open, now)
         };
         self.untold.extend(notice);
         if given_up {
@@ -150,30 +163,35 @@ impl Dispatch {
     }
 
     /// How long a pause may be that the destination did not ask for: who has little room, or little time, looks more often whether it is back.
-    fn longest_pause(&self, kind: &str) -> Duration {
+    fn longest_pause(&self, kind: Option<FailureKind>) -> Duration {
         if self.lane.destination.is_hurried() {
             LAST_PAUSE
         } else if self.lane.budget.is_half_full() {
             FULL_PAUSE
-        } else if kind == FailureKind::Connect.as_str() {
+        } else if kind == Some(FailureKind::Connect) {
             LOOKING_PAUSE
         } else {
             Duration::MAX
         }
     }
 
-    fn delivered(&mut self, now: Instant) {
-        let open = self.open_items();
-        let notice = {
+    /// The destination has this batch.
+    fn delivered(&mut self, held: &Held, now: Instant) {
+        let is_failing = {
             let mut state = self.lane.state();
             state.last_success = Some(now);
-            state.notices.delivered(open, now)
+            state.notices.is_failing()
         };
-        self.untold.extend(notice);
+        if is_failing {
+            let open = self.lane.walk().items().saturating_sub(held.receipt.items());
+            let notice = self.lane.state().notices.delivered(open, now);
+            self.untold.extend(notice);
+        }
+        self.lane.drained(held.charged, now);
     }
 
     pub(super) fn drop_batch(&mut self, held: Held, reason: DropReason, cause: &str, now: Instant) {
-        self.lane.release(held.charged, now);
+        self.lane.release(held.charged);
         self.drop_receipt(held.receipt, reason, cause, now);
     }
 
@@ -181,10 +199,6 @@ impl Dispatch {
         let notice = self.lane.state().notices.dropped(reason, cause, receipt.items(), now);
         self.untold.extend(notice);
         receipt.dropped(reason);
-    }
-
-    fn open_items(&self) -> u64 {
-        self.lane.walk().items()
     }
 
     /// Puts what was being settled back, to be tried next.
@@ -205,8 +219,4 @@ impl Dispatch {
         self.lane.state().settling = None;
         self.lane.announce();
     }
-}
-
-fn cause_of(failure: &Failure) -> (&'static str, String) {
-    (failure.kind.as_str(), failure.to_string())
 }

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aqueduct_transport::limit::Permit;
 use aqueduct_transport::{Feedback, Spend, Turn};
 
 use super::{Dispatch, Flight};
@@ -30,6 +29,13 @@ enum Next {
     /// It is to be prepared on a worker thread.
     Prepare,
     Send,
+}
+
+/// A batch that leaves: what it begins with, and whether it was tried before.
+struct Departure {
+    id: u64,
+    ready: Ready,
+    again: bool,
 }
 
 impl Dispatch {
@@ -60,25 +66,24 @@ impl Dispatch {
                 }
                 Some(Next::Send) => {}
             }
-            let permit = self.lane.limit().try_acquire(now)?;
+            if self.lane.limit().is_reached() {
+                return None;
+            }
             let probe = match self.lane.destination.turn(now, self.is_pressed()) {
                 Turn::Go => false,
                 Turn::Probe => true,
-                turn => {
-                    self.lane.limit().finished(permit, now, Feedback::Failure);
-                    // `Turn` may grow; whatever is new is no permission, so ask again soon.
-                    return Some(if let Turn::Wait(until) = turn { until } else { now + ASK_AGAIN });
-                }
+                Turn::Wait(until) => return Some(until),
+                // `Turn` may grow; whatever is new is no permission, so ask again soon.
+                _ => return Some(now + ASK_AGAIN),
             };
             if !probe
                 && pick == Pick::Any
                 && let Some(later) = self.unpaid(now)
             {
-                self.lane.limit().finished(permit, now, Feedback::Failure);
                 unpaid = Some(later);
                 continue;
             }
-            self.start(pick, now, probe, permit);
+            self.start(pick, now, probe);
         }
     }
 
@@ -135,45 +140,37 @@ impl Dispatch {
         unprepared && content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some()
     }
 
-    fn prepare(&mut self, pick: Pick, now: Instant) {
-        let lane = &self.lane;
-        let (batch, ready) = {
-            let mut state = lane.state();
-            let Some(held) = state.take_next(pick) else { return };
-            let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
-                // Nobody else takes from the front, so it is the batch that was looked at.
-                state.queue.push_front(held);
-                return;
-            };
-            let begun = (held.id, ready);
-            state.in_flight.insert(held.id, held);
-            lane.note_backlog(&state);
-            begun
-        };
-        let task = self.attempts.spawn(prepare(Arc::clone(lane), ready));
-        self.flights.insert(task.id(), Flight { batch, started: now, probe: false, permit: None });
+    /// Moves the batch that is next among those under way. `None`: there is none any more, or an offer has evicted the one that was looked at, and
+    /// this is one of which parts are to be made.
+    fn depart(&self, pick: Pick, tries: u32) -> Option<Departure> {
+        let mut state = self.lane.state();
+        // Asked before the batch is taken, as whether an encoding is spoken is somebody else's code, and may panic.
+        let ready = state.next(pick)?.content.ready(|encoding| self.speaks(encoding))?;
+        let mut held = state.take_next(pick)?;
+        held.attempts = held.attempts.saturating_add(tries);
+        let departure = Departure { id: held.id, ready, again: held.attempts > 1 };
+        state.in_flight.insert(held.id, held);
+        self.lane.note_backlog(&state);
+        Some(departure)
     }
 
-    fn start(&mut self, pick: Pick, now: Instant, probe: bool, permit: Permit) {
+    fn prepare(&mut self, pick: Pick, now: Instant) {
+        let Some(Departure { id, ready, .. }) = self.depart(pick, 0) else { return };
+        let task = self.attempts.spawn(prepare(Arc::clone(&self.lane), ready));
+        self.flights.insert(task.id(), Flight { batch: id, started: now, probe: false, permit: None });
+    }
+
+    fn start(&mut self, pick: Pick, now: Instant, probe: bool) {
+        let permit = self.lane.limit().try_acquire(now);
+        let departure = permit.and_then(|permit| match self.depart(pick, 1) {
+            Some(departure) => Some((permit, departure)),
+            None => {
+                self.lane.limit().finished(permit, now, Feedback::Failure);
+                None
+            }
+        });
         let lane = &self.lane;
-        let begun = {
-            let mut state = lane.state();
-            // An offer may have evicted what was looked at.
-            let begun = state.take_next(pick).and_then(|mut held| {
-                let Some(ready) = held.content.ready(|encoding| self.speaks(encoding)) else {
-                    state.queue.push_front(held);
-                    return None;
-                };
-                held.attempts = held.attempts.saturating_add(1);
-                let begun = (held.id, ready, held.attempts > 1);
-                state.in_flight.insert(held.id, held);
-                Some(begun)
-            });
-            lane.note_backlog(&state);
-            begun
-        };
-        let Some((batch, ready, again)) = begun else {
-            lane.limit().finished(permit, now, Feedback::Failure);
+        let Some((permit, Departure { id, ready, again })) = departure else {
             if probe {
                 lane.destination.probe_abandoned();
             }
@@ -186,8 +183,7 @@ impl Dispatch {
         } else {
             lane.destination.retries().first_attempt();
         }
-        let attempt = attempt(Arc::clone(lane), ready);
-        let task = self.attempts.spawn(attempt);
-        self.flights.insert(task.id(), Flight { batch, started: now, probe, permit: Some(permit) });
+        let task = self.attempts.spawn(attempt(Arc::clone(lane), ready));
+        self.flights.insert(task.id(), Flight { batch: id, started: now, probe, permit: Some(permit) });
     }
 }

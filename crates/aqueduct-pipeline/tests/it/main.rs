@@ -7,6 +7,7 @@ mod apply;
 mod budget;
 mod build;
 mod delivery;
+mod exporters;
 mod fanout;
 mod fork;
 mod halve;

@@ -76,16 +76,23 @@ impl From<&Outcome> for Feedback {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Delivered | Outcome::Partial { .. } => Self::Success,
-            Outcome::Retry { failure, .. } => match failure.kind {
-                FailureKind::Connect
-                | FailureKind::Tls
-                | FailureKind::Credentials
-                | FailureKind::Reset
-                | FailureKind::Protocol
-                | FailureKind::Io => Self::Failure,
-                _ => Self::Backpressure,
-            },
+            Outcome::Retry { failure, .. } => failure.kind.into(),
             Outcome::Permanent(_) | Outcome::TooLarge(_) => Self::Failure,
+        }
+    }
+}
+
+/// Of an attempt that is to be made again.
+impl From<FailureKind> for Feedback {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Connect
+            | FailureKind::Tls
+            | FailureKind::Credentials
+            | FailureKind::Reset
+            | FailureKind::Protocol
+            | FailureKind::Io => Self::Failure,
+            _ => Self::Backpressure,
         }
     }
 }
@@ -216,10 +223,16 @@ impl ConcurrencyLimit {
         self.in_flight
     }
 
+    /// Whether no more may be sent now, which is noted: a limit that was reached may grow. For who has others to ask before he [acquires](Self::try_acquire).
+    pub fn is_reached(&mut self) -> bool {
+        let reached = self.in_flight >= self.limit;
+        self.round.full |= reached;
+        reached
+    }
+
     /// The right to send one more request, if there is one.
     pub fn try_acquire(&mut self, now: Instant) -> Option<Permit> {
-        if self.in_flight >= self.limit {
-            self.round.full = true;
+        if self.is_reached() {
             return None;
         }
         self.in_flight += 1;
