@@ -209,11 +209,11 @@ impl Here {
         self.pacing().returns
     }
 
-    /// Whether an attempt may start now. Who is `pressed`, as there is no room or no time to wait, does not spare a destination that takes some of what it gets.
-    pub(crate) fn turn(&self, now: Instant, pressed: bool) -> Turn {
+    /// Whether an attempt may start now. Who is in a hurry (`urgent`), as there is no room or no time to wait, does not spare a destination that takes some of what it gets.
+    pub(crate) fn turn(&self, now: Instant, urgent: bool) -> Turn {
         let mut pacing = self.pacing();
         match pacing.clock.next(now) {
-            Turn::Go if !pressed => pacing.throttle.wait(now).map_or(Turn::Go, Turn::Wait),
+            Turn::Go if !urgent => pacing.throttle.wait(now).map_or(Turn::Go, Turn::Wait),
             turn => turn,
         }
     }
@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    /// Guards a destination that comes back: who is not pressed meets it slowly, and it is told from one that failed once.
+    /// Guards a destination that comes back: who is in no hurry meets it slowly, and it is told from one that failed once.
     #[test]
     fn a_return_is_met_slowly() {
         let destination = Destination::new("sink", Nowhere, RetryPolicy::default());

@@ -69,7 +69,7 @@ impl Dispatch {
             if self.lane.limit().is_reached() {
                 return None;
             }
-            let probe = match self.lane.destination.turn(now, self.is_pressed()) {
+            let probe = match self.lane.destination.turn(now, self.is_urgent()) {
                 Turn::Go => false,
                 Turn::Probe => true,
                 Turn::Wait(until) => return Some(until),
@@ -109,7 +109,7 @@ impl Dispatch {
     }
 
     /// Whether there is no room, or no time, to wait for a better moment.
-    fn is_pressed(&self) -> bool {
+    fn is_urgent(&self) -> bool {
         self.lane.budget.is_half_full() || self.lane.destination.is_hurried()
     }
 

@@ -10,6 +10,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{failed_by_head, outcome};
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     /// given up or failed, it is dropped, and the connection ends.
     sender: Mutex<Option<SendRequest<Pieces>>>,
     pub(super) standing: Standing,
+    /// Set by the connection's task at its end, if the peer has refused to go on.
+    ended: watch::Receiver<Option<Failure>>,
 }
 
 /// What a request needs beside itself.
@@ -62,12 +65,22 @@ impl Connection {
             Err(_) => return Err(dial.failure("timed out")),
         };
         let up = counters.connected();
+        let (end, ended) = watch::channel(None);
         tokio::spawn(async move {
-            // Whoever waits for an answer on it is told the same error.
-            let _ = connection.await;
+            // Whoever waits for an answer on it is told the same error, but not who comes after it.
+            let error = connection.await.err();
+            end.send_replace(error.as_ref().and_then(refused));
             drop(up);
         });
-        Ok(Self { sender: Mutex::new(Some(sender)), standing })
+        Ok(Self { sender: Mutex::new(Some(sender)), standing, ended })
+    }
+
+    /// Of a connection that was ended, the failure behind that, if the peer did not even begin to look at a request.
+    pub(super) async fn refused(&self) -> Option<Failure> {
+        let mut ended = self.ended.clone();
+        // Its task is about to end; that it takes longer than this says that nobody has refused anything.
+        let waited = timeout(SETTLE, ended.wait_for(Option::is_some)).await;
+        waited.ok()?.ok().and_then(|failure| failure.clone())
     }
 
     pub(super) fn is_usable(&self) -> bool {

@@ -110,22 +110,25 @@ impl Peer {
                 }
             };
             let reused = connection.is_reused();
-            if let Some(ended) = self
-                .exchange(target, &connection, reused, self.head(request, provided), request, progress)
-                .await
-            {
-                connection.standing().learn(&ended.0);
-                return ended;
-            }
+            let head = self.head(request, provided);
+            let refused = match self.exchange(target, &connection, reused, head, request, progress).await {
+                Ok(ended) => {
+                    connection.standing().learn(&ended.0);
+                    return ended;
+                }
+                Err(refused) => refused,
+            };
             connection.discard();
             if !reused {
-                let message = "the connection ended before the request was on it";
-                return (Outcome::retry(Failure::new(FailureKind::Reset, message)), None);
+                let failure = refused.unwrap_or_else(|| {
+                    Failure::new(FailureKind::Reset, "the connection ended before the request was on it")
+                });
+                return (Outcome::retry(failure), None);
             }
         }
     }
 
-    /// One request on one connection. `None` if the same may be done again elsewhere.
+    /// One request on one connection. An error if the same may be done again elsewhere; with a failure if the peer refused to go on.
     async fn exchange(
         &self,
         target: &Target,
@@ -134,14 +137,18 @@ impl Peer {
         mut head: http::Request<()>,
         request: &Request,
         progress: &Progress,
-    ) -> Option<(Outcome, Option<String>)> {
+    ) -> Result<(Outcome, Option<String>), Option<Failure>> {
         let max_response_bytes = self.max_response_bytes;
         match connection {
             Connection::Http1(connection) => {
                 *head.uri_mut() = target.path.clone();
                 head.headers_mut().insert(HOST, target.host.clone());
                 let exchange = Exchange { head, request, progress, max_response_bytes, reused };
-                connection.exchange(exchange).await
+                match connection.exchange(exchange).await {
+                    Some(ended) => Ok(ended),
+                    None if reused => Err(None),
+                    None => Err(connection.refused().await),
+                }
             }
             Connection::Http2(connection) => {
                 *head.uri_mut() = target.url.clone();

@@ -275,7 +275,10 @@ impl ConcurrencyLimit {
         let avoidable = full && self.limit > self.min;
         match self.latency.judge(&times, avoidable) {
             Verdict::Queueing => self.decrease(AFTER_QUEUEING),
-            Verdict::Calm if full => self.limit = self.search.next(self.limit, now).min(self.max),
+            // At the upper bound there is nothing to try, and no step to lengthen.
+            Verdict::Calm if full && self.limit < self.max => {
+                self.limit = self.search.next(self.limit, now).min(self.max);
+            }
             Verdict::Calm | Verdict::Unclear => {}
         }
     }

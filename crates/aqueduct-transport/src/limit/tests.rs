@@ -216,6 +216,22 @@ fn fixed_is_fixed() {
     assert_eq!(ConcurrencyLimit::fixed(0).limit(), 1);
 }
 
+/// Guards against a leap: what is learnt at the upper bound is nothing, however long it lasts.
+#[test]
+fn a_bound_that_is_raised_is_no_leap() {
+    let mut bench = starting_at(4);
+    bench.limit.set_bounds(1, 8).unwrap();
+    // Congestion at 8 once, and none since.
+    bench.rounds(3, |_| Duration::from_millis(10));
+    let all = bench.fill();
+    bench.end(all, Feedback::Backpressure);
+    bench.rounds(20_000, |_| Duration::from_millis(10));
+    assert_eq!(bench.limit.limit(), 8);
+    bench.limit.set_bounds(1, 1_000).unwrap();
+    bench.rounds(200, |_| Duration::from_millis(10));
+    assert!(bench.limit.limit() <= 16, "{:?}", bench.limit);
+}
+
 /// Guards the bounds: bad ones are refused, live ones move the limit.
 #[test]
 fn bounds() {

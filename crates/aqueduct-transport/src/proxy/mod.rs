@@ -100,11 +100,17 @@ impl fmt::Debug for ProxyConfig {
     }
 }
 
-/// A URL without its credentials. What lies before the last `@` may be a password, whatever characters it has.
+/// A URL without its credentials. What lies before the last `@` may be a password, whatever characters it has, and a query may be a key.
 pub(crate) fn masked(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((_, rest)) => format!("..@{rest}"),
-        None => url.to_owned(),
+    let (hidden, shown) = match url.rsplit_once('@') {
+        // One of the two belongs to the other.
+        Some((before, _)) if before.contains('?') => return "..".to_owned(),
+        Some((_, rest)) => ("..@", rest),
+        None => ("", url),
+    };
+    match shown.split_once('?') {
+        Some((shown, _)) => format!("{hidden}{shown}?.."),
+        None => format!("{hidden}{shown}"),
     }
 }
 

@@ -114,6 +114,21 @@ fn proxies_that_are_refused() {
     }
 }
 
+/// Guards secrets in URLs: what may be a password, and a query, which may be a key.
+#[test]
+fn secrets_are_masked() {
+    for (url, shown) in [
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+        ("https://user:hunter2@collector", "..@collector"),
+        ("https://collector/v1/traces?api-key=hunter2", "https://collector/v1/traces?.."),
+        ("https://user:hunter2@collector/?key=hunter2", "..@collector/?.."),
+        ("https://user:hunter?2@collector/", ".."),
+        ("https://collector/?mail=me@here&key=hunter2", ".."),
+    ] {
+        assert_eq!(masked(url), shown);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -291,6 +291,27 @@ async fn matrix() {
     }
 }
 
+/// Guards the reason of a refusal that comes after the handshake, when another thread than the sender's reads it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_refusals_on_many_threads() {
+    let pki = Pki::new();
+    let versions = [
+        (Protocol::Grpc, HttpVersion::Auto),
+        (Protocol::HttpProtobuf, HttpVersion::Http1),
+        (Protocol::HttpProtobuf, HttpVersion::Http2),
+    ];
+    for (protocol, version) in versions {
+        let front = TlsFront::start(&pki.demanding(), behind(protocol).await).await;
+        let mut config = config(front.address(), protocol, &pki);
+        config.http_version = version;
+        let client = Client::new(config).expect("valid");
+        for attempt in 0..30 {
+            let failure = retry(client.send(&client.prepare(&small("x"))).await);
+            assert_eq!(failure.kind, FailureKind::Tls, "{protocol:?}, {version:?}, {attempt}: {failure}");
+        }
+    }
+}
+
 /// Guards certificates that are pinned instead of issued.
 #[tokio::test]
 async fn a_certificate_of_its_own_can_be_trusted() {
