@@ -27,6 +27,9 @@ use crate::status::Counters;
 /// something is wrong with it.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// How long to wait for the end of a connection's task, once it takes no more requests.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A connection on which one request at a time is sent. A task of the runtime that opened it drives it.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -78,8 +81,8 @@ impl Connection {
     /// Of a connection that was ended, the failure behind that, if the peer did not even begin to look at a request.
     pub(super) async fn refused(&self) -> Option<Failure> {
         let mut ended = self.ended.clone();
-        // Its task is about to end; that it takes longer than this says that nobody has refused anything.
-        let waited = timeout(SETTLE, ended.wait_for(Option::is_some)).await;
+        // Its task ends at once, unless it still has something to say to a peer that does not listen.
+        let waited = timeout(FAREWELL, ended.wait_for(Option::is_some)).await;
         waited.ok()?.ok().and_then(|failure| failure.clone())
     }
 
