@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use crate::Exporter;
 use crate::halve::Sizes;
 
-/// After so many failures in a row a destination was away.
-const AWAY: u32 = 3;
+/// A destination that has taken nothing for so long was away; less is a hiccup, after which it goes on as before.
+const AWAY: Duration = Duration::from_secs(3);
 
 /// Where batches go. Share one (in an `Arc`) between the pipelines of several signals: they keep lanes and ledgers of
 /// their own, but when the destination asks for a pause all of them pause.
@@ -93,6 +93,8 @@ struct Pacing {
     /// Whether the destination has named a delay since it last took something: that one is kept, and those that grow from it.
     demanded: bool,
     throttle: Throttle,
+    /// Since when it takes nothing, if it does not.
+    failing_since: Option<Instant>,
     /// How often it has come back after it was away.
     returns: u64,
 }
@@ -138,6 +140,7 @@ impl Here {
                 pause: None,
                 demanded: false,
                 throttle: Throttle::new(Instant::now()),
+                failing_since: None,
                 returns: 0,
             }),
             sizes: Mutex::default(),
@@ -240,6 +243,7 @@ impl Here {
         {
             let mut pacing = self.pacing();
             pacing.demanded |= hint.is_some();
+            pacing.failing_since.get_or_insert(now);
             let known = pacing.pause.filter(|pause| !probe && started <= pause.began);
             let delay = match (known, hint) {
                 // An attempt of before the pause failed too: that is no news, unless the server asks for more time.
@@ -291,7 +295,8 @@ impl Here {
             if !probe && pacing.pause.is_some_and(|pause| started <= pause.began) {
                 return;
             }
-            if pacing.backoff.failures() >= AWAY {
+            let failing_since = pacing.failing_since.take();
+            if failing_since.is_some_and(|since| now.saturating_duration_since(since) >= AWAY) {
                 pacing.returns += 1;
                 pacing.throttle.returned(now);
             }
@@ -370,25 +375,23 @@ mod tests {
         }
     }
 
-    /// Guards a destination that comes back: who is in no hurry meets it slowly, and it is told from one that failed once.
+    /// Guards a destination that comes back: who is in no hurry meets it slowly, and it is told from one that failed for a moment.
     #[test]
     fn a_return_is_met_slowly() {
         let destination = Destination::new("sink", Nowhere, RetryPolicy::default());
         let here = destination.here().expect("it was made in this process");
         let mut now = Instant::now();
-        let mut fails = |times: u32| {
-            for _ in 0..times {
-                here.failed(now, true, None, Duration::ZERO, now);
-                assert_eq!(here.turn(now, false), Turn::Probe);
-            }
-            now += Duration::from_millis(1);
+        let mut away_for = |time| {
+            here.failed(now, true, None, Duration::ZERO, now);
+            assert_eq!(here.turn(now, false), Turn::Probe);
+            now += time;
             here.starts(now);
             here.answered(now, true, now);
             now
         };
-        let now = fails(1);
-        assert_eq!((here.returns(), here.turn(now, false)), (0, Turn::Go), "one failure is no absence");
-        let now = fails(AWAY);
+        let now = away_for(AWAY / 2);
+        assert_eq!((here.returns(), here.turn(now, false)), (0, Turn::Go), "a hiccup");
+        let now = away_for(AWAY);
         assert_eq!((here.returns(), here.turn(now, false)), (1, Turn::Go));
         here.starts(now);
         assert!(matches!(here.turn(now, false), Turn::Wait(until) if until > now), "one after the other");
