@@ -174,7 +174,7 @@ impl<'a> TraceState<'a> {
     /// Whether the list has other members than it had; if so, what it is now is in `out`.
     pub(super) fn changed(&self, out: &mut String) -> bool {
         out.clear();
-        if !self.cleared && self.changed.is_empty() || self.is_as_before() {
+        if self.is_as_before() {
             return false;
         }
         self.append_to(out);
@@ -183,6 +183,9 @@ impl<'a> TraceState<'a> {
 
     /// Whether all changes together come to nothing, of a list however long.
     fn is_as_before(&self) -> bool {
+        if !self.cleared && self.changed.is_empty() {
+            return true;
+        }
         let mut before = members(self.header);
         let is_next = |[key, equals, value]: [&str; 3]| {
             let next = before.next();
@@ -193,10 +196,10 @@ impl<'a> TraceState<'a> {
     }
 }
 
-/// The list, as it stands in a header.
+/// The list, as it stands in a header; after changes that come to nothing, as it was.
 impl fmt::Display for TraceState<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.cleared && self.changed.is_empty() {
+        if self.is_as_before() {
             return f.write_str(self.header);
         }
         let mut list = String::new();

@@ -271,6 +271,11 @@ fn a_long_list_is_only_cut_when_it_changes() {
     let span = prost_span(&long);
     let same = TraceStateEdit::new().with_delete("k0").with_upsert("k0", "1").unwrap();
     assert_eq!(same.apply(&span).unwrap().to_bytes(), span.bytes());
+    let mut state = TraceState::new(&long);
+    state.set("k0", "2").unwrap();
+    assert_eq!(state.to_string().split(',').count(), 32);
+    state.set("k0", "1").unwrap();
+    assert_eq!(state.to_string(), long, "and are not seen either");
     let other = TraceStateEdit::new().with_delete("k0").apply(&span).unwrap().to_bytes();
     assert!(other.len() < span.len() - 30, "eight members more than one are gone");
 }
