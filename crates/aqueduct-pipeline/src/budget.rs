@@ -75,6 +75,11 @@ impl Budget {
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Whether so many more fit.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        self.held().saturating_add(bytes) <= self.limit()
+    }
+
     /// Takes `bytes` that are there already, whether or not they fit.
     pub(crate) fn charge(&self, bytes: u64) {
         self.held.fetch_add(bytes, Ordering::Relaxed);

@@ -14,7 +14,7 @@ pub struct LaneConfig {
     pub queue_bytes: u64,
     /// Requests under way at most. Default 32. The rate is at most this times the batch size over the round trip.
     pub max_in_flight: usize,
-    /// Whether the number of requests under way is found by trying, from 1 to `max_in_flight`: it grows until answers take longer or the destination refuses
+    /// Whether the number of requests under way is found by trying, from 4 (or `max_in_flight`, if that is less) to `max_in_flight`: it grows until answers take longer or the destination refuses
     /// ([`ConcurrencyLimit`](aqueduct_transport::ConcurrencyLimit)). Otherwise it is `max_in_flight` always. Default true; it begins at 8.
     pub adaptive: bool,
     /// Past so many percent of `queue_bytes`, batches that wait, but for those that will have left within a second as it looks, are compressed (Zstandard, level 1), and charged for what is left of them: in an outage

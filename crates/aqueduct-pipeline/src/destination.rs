@@ -165,20 +165,19 @@ impl Here {
         self.squeezer.is_some()
     }
 
-    /// The batch compressed: as it will be sent, if it is sent so.
+    /// The batch compressed, in no more memory than it needs: as it will be sent, if it is sent so. As it is, if that makes it no smaller.
     pub(crate) fn squeeze(&self, batch: &Merged) -> Request {
-        if self.exporter.speaks(Encoding::Zstd) {
-            let prepared = self.exporter.prepare(batch);
-            // From anything else no batch can be made again.
-            if prepared.format() == Format::Protobuf {
-                return prepared;
+        let spoken = self.exporter.speaks(Encoding::Zstd).then(|| self.exporter.prepare(batch));
+        // From anything else no batch can be made again.
+        let spoken = spoken.filter(|prepared| prepared.format() == Format::Protobuf);
+        let frame = spoken.unwrap_or_else(|| {
+            let plain = Request::plain(batch);
+            match &self.squeezer {
+                Some(squeezer) => squeezer.compress(plain),
+                None => plain,
             }
-        }
-        let plain = Request::plain(batch);
-        match &self.squeezer {
-            Some(squeezer) => squeezer.compress(plain),
-            None => plain,
-        }
+        });
+        if frame.encoding() == Encoding::Identity { frame } else { frame.compact() }
     }
 
     /// Whether a batch that failed after so many attempts, at this age, may be tried again.

@@ -34,6 +34,11 @@ impl Held {
         self.attempts == 0 || matches!(self.content, Content::Rest(_))
     }
 
+    /// Bytes of it when it is not compressed.
+    pub(crate) fn whole(&self) -> u64 {
+        self.content.len() as u64
+    }
+
     /// Whether it is to be made smaller before it is sent.
     pub(crate) fn exceeds(&self, limit: usize) -> bool {
         match &self.content {

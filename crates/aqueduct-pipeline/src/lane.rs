@@ -37,7 +37,7 @@ pub(crate) struct Lane {
     pub(crate) budget: Budget,
     /// How many requests may be under way.
     limit: Mutex<ConcurrencyLimit>,
-    /// Whether that is found by trying, between one and the most.
+    /// Whether that is found by trying, between [`LEAST_LIMIT`] and the most.
     adapts: bool,
     max_in_flight: AtomicUsize,
     /// Past so many percent of the budget what waits is compressed.
@@ -226,8 +226,17 @@ impl Lane {
     }
 
     /// Charges a batch that is kept for what it keeps allocated.
-    pub(crate) fn recharge(&self, held: &mut Held) {
-        let Some(bytes) = held.content.held_bytes().filter(|bytes| *bytes < held.charged) else { return };
+    pub(crate) fn recharge_kept(&self, held: &mut Held) {
+        if let Some(bytes) = held.content.held_bytes() {
+            self.recharge(held, bytes);
+        }
+    }
+
+    /// Charges a batch for so many bytes, if it is charged for more.
+    pub(crate) fn recharge(&self, held: &mut Held, bytes: u64) {
+        if bytes >= held.charged {
+            return;
+        }
         self.budget.release(held.charged - bytes);
         held.charged = bytes;
         if !self.is_pressed() {
@@ -277,7 +286,7 @@ impl Lane {
     /// At least 1.
     pub(crate) fn set_max_in_flight(&self, requests: usize) {
         self.max_in_flight.store(requests, Ordering::Relaxed);
-        let least = if self.adapts { 1 } else { requests };
+        let least = if self.adapts { requests.min(LEAST_LIMIT) } else { requests };
         // Bounds that contradict each other are refused; these do not.
         let _ = self.limit().set_bounds(least, requests);
         self.wake.notify_one();
@@ -311,7 +320,7 @@ impl Lane {
         let waiting = retry.iter_mut().chain(queue).find(|held| held.id == id);
         if let Some(held) = waiting.filter(|held| held.content.loose().is_some()) {
             held.content = Content::Squeezed { frame: Arc::new(frame), tried: false };
-            self.recharge(held);
+            self.recharge_kept(held);
         }
     }
 
@@ -457,9 +466,12 @@ pub(crate) enum Pick {
 /// Where the search for the number of requests under way begins.
 const FIRST_LIMIT: usize = 8;
 
+/// It goes no lower than this: a server that takes requests and never answers them must not stop the lane, each time for as long as an attempt may take.
+const LEAST_LIMIT: usize = 4;
+
 fn limit(most: usize, adapts: bool) -> ConcurrencyLimit {
     let mut config = LimitConfig::default();
-    (config.max, config.initial) = (most, most.min(FIRST_LIMIT));
+    (config.min, config.max, config.initial) = (most.min(LEAST_LIMIT), most, most.min(FIRST_LIMIT));
     // One that cannot be is refused, which this one can be.
     ConcurrencyLimit::new(config).ok().filter(|_| adapts).unwrap_or_else(|| ConcurrencyLimit::fixed(most))
 }
@@ -536,5 +548,27 @@ impl State {
     fn oldest(&self) -> Option<u64> {
         let held = self.queue.iter().chain(&self.retry).chain(self.in_flight.values());
         held.map(|held| held.batch).chain(self.settling.map(|(batch, _)| batch)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aqueduct_transport::Feedback;
+
+    use super::*;
+
+    /// Guards against a lane that one request without an answer holds up, whatever it has been refused before.
+    #[test]
+    fn the_limit_leaves_more_than_one_way() {
+        let now = Instant::now();
+        for (most, least) in [(32, LEAST_LIMIT), (LEAST_LIMIT, LEAST_LIMIT), (2, 2), (1, 1)] {
+            let mut limit = limit(most, true);
+            for refusal in 0..100 {
+                let now = now + Duration::from_secs(refusal);
+                let permits: Vec<_> = std::iter::from_fn(|| limit.try_acquire(now)).collect();
+                permits.into_iter().for_each(|permit| limit.finished(permit, now, Feedback::Backpressure));
+            }
+            assert_eq!(limit.limit(), least, "of {most} at most");
+        }
     }
 }

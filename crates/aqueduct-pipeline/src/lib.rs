@@ -62,7 +62,7 @@
 //!   destination takes is remembered, over all lanes, and the next batches are divided before they are sent. An item that is too large alone is
 //!   dropped as `too_large`, alone.
 //! - What waits while more than a quarter of the byte budget is used is compressed, and charged for what is left of it ([`LaneConfig::compress_held_above`]); what failed is kept as it was
-//!   sent, and not as merged besides. What happens when the budget is full all the same says [`Overflow`].
+//!   sent, and not as merged besides. Where the destination does not take it so, it is inflated again, charged for both, and but for four batches only while the budget has room. What happens when the budget is full all the same says [`Overflow`].
 //! - [`Parameters`] are what [`Pipeline::apply`] changes while the pipeline runs; a [`Preset`] is a set of settings to begin with. [`Health`] tells at a glance how it goes.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!

@@ -91,6 +91,14 @@ impl Request {
         Self { encoding, pieces: pieces.into(), len, held_bytes, ..self }
     }
 
+    /// The same request in one piece of memory of its size, for who keeps it for a while: pieces of pooled memory are larger than what is in them, and are
+    /// missed by the pool. Copies the body.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let body = Bytes::from(self.pieces.concat());
+        Self { held_bytes: body.len(), pieces: Arc::new([body]), ..self.clone() }
+    }
+
     /// The pieces, shared.
     #[cfg(feature = "http")]
     pub(crate) fn shared_pieces(&self) -> Arc<[Bytes]> {

@@ -18,6 +18,9 @@ const FULL_PAUSE: Duration = Duration::from_secs(5);
 /// Pauses are at most so long while nobody listens at the destination: looking whether somebody does burdens nobody, and who is late has a backlog.
 const LOOKING_PAUSE: Duration = Duration::from_secs(10);
 
+/// The same (past half of the budget), while nobody listens: looking more often burdens nobody, and what comes in every second may be lost.
+const FULL_LOOKING_PAUSE: Duration = Duration::from_secs(2);
+
 /// Pauses are at most so long while the lane drains.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -129,7 +132,7 @@ impl Dispatch {
     ) {
         let lane = Arc::clone(&self.lane);
         held.content = held.content.kept();
-        lane.recharge(&mut held);
+        lane.recharge_kept(&mut held);
         // A server that rotates its connections refuses requests unread: no sign of trouble the first time.
         let rotated = kind == Some(FailureKind::Refused) && held.attempts == 1 && after.is_none();
         if rotated && !flight.probe {
@@ -165,13 +168,13 @@ impl Dispatch {
     /// How long a pause may be that the destination did not ask for: who has little room, or little time, looks more often whether it is back.
     fn longest_pause(&self, kind: Option<FailureKind>) -> Duration {
         if self.lane.destination.is_hurried() {
-            LAST_PAUSE
-        } else if self.lane.budget.is_half_full() {
-            FULL_PAUSE
-        } else if kind == Some(FailureKind::Connect) {
-            LOOKING_PAUSE
-        } else {
-            Duration::MAX
+            return LAST_PAUSE;
+        }
+        match (kind, self.lane.budget.is_half_full()) {
+            (Some(FailureKind::Connect), true) => FULL_LOOKING_PAUSE,
+            (Some(FailureKind::Connect), false) => LOOKING_PAUSE,
+            (_, true) => FULL_PAUSE,
+            (_, false) => Duration::MAX,
         }
     }
 

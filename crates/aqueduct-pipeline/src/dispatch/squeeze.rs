@@ -37,10 +37,12 @@ impl Dispatch {
 
     /// Notes what was made of a batch to be sent.
     pub(super) fn prepared(&self, held: Held, request: Arc<Request>) -> Held {
-        let squeezed = held.content.held_bytes().is_some();
+        let was_squeezed = held.content.held_bytes().is_some();
         let mut held = Held { content: held.content.prepared(request), ..held };
-        if squeezed && held.content.held_bytes().is_none() {
-            self.charge_whole(&mut held);
+        if was_squeezed {
+            // The frame is gone, or what it was inflated to.
+            let kept = held.content.held_bytes().unwrap_or(held.whole());
+            self.lane.recharge(&mut held, kept);
         }
         held
     }
@@ -49,13 +51,14 @@ impl Dispatch {
     pub(super) fn loosened(&self, held: &mut Held) -> Option<Merged> {
         let batch = held.content.batch();
         if batch.is_some() && held.content.held_bytes().is_some() {
-            self.charge_whole(held);
+            let more = held.whole().saturating_sub(held.charged);
+            self.charge(held, more);
         }
         batch
     }
 
-    fn charge_whole(&self, held: &mut Held) {
-        let more = (held.content.len() as u64).saturating_sub(held.charged);
+    /// Charges a batch for what is made of it.
+    pub(super) fn charge(&self, held: &mut Held, more: u64) {
         self.lane.budget.charge(more);
         held.charged += more;
     }

@@ -12,7 +12,7 @@ use aqueduct_transport::{Feedback, Spend, Turn};
 
 use super::{Dispatch, Flight};
 use crate::attempt::{attempt, prepare};
-use crate::held::{Content, Ready};
+use crate::held::Ready;
 use crate::lane::{Counts, Phase, Pick};
 
 /// When to ask a pause clock again whose answer is not understood.
@@ -22,6 +22,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// some microseconds.
 const OFFLOAD_BYTES: usize = 64 * 1024;
 
+/// So many batches are under way whatever the budget says: what is inflated to be sent can exceed it by as many at most, and a full lane gets on.
+const ALWAYS: usize = 4;
+
 /// What is to be done with the batch that is next.
 enum Next {
     /// A part of it is to be made.
@@ -29,6 +32,8 @@ enum Next {
     /// It is to be prepared on a worker thread.
     Prepare,
     Send,
+    /// It waits: there is no room to inflate it before something else has settled.
+    Wait,
 }
 
 /// A batch that leaves: what it begins with, and whether it was tried before.
@@ -52,7 +57,7 @@ impl Dispatch {
             let now = Instant::now();
             let pick = if unpaid.is_some() { Pick::Untried } else { Pick::Any };
             match self.next(pick) {
-                None => return unpaid,
+                None | Some(Next::Wait) => return unpaid,
                 Some(Next::Halve) => {
                     self.halve(pick, now);
                     continue;
@@ -122,22 +127,21 @@ impl Dispatch {
         let limit = self.lane.destination.sizes().limit();
         let state = self.lane.state();
         let held = state.next(pick).filter(|_| state.phase < Phase::Aborting)?;
-        Some(if held.exceeds(limit) {
-            Next::Halve
-        } else if self.prepares_aside(&held.content) {
+        if held.exceeds(limit) {
+            return Some(Next::Halve);
+        }
+        let (inflates, unprepared) = match held.content.ready(|encoding| self.speaks(encoding)) {
+            Some(Ready::Frame(_)) => (true, true),
+            Some(Ready::Batch(_)) => (false, true),
+            Some(Ready::Request(_)) | None => (false, false),
+        };
+        Some(if inflates && self.flights.len() >= ALWAYS && !self.lane.budget.has_room_for(held.whole()) {
+            Next::Wait
+        } else if unprepared && held.content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some() {
             Next::Prepare
         } else {
             Next::Send
         })
-    }
-
-    /// Whether the batch is to be prepared on a worker thread: one that is large and was not.
-    fn prepares_aside(&self, content: &Content) -> bool {
-        let unprepared = match content.ready(|encoding| self.speaks(encoding)) {
-            Some(Ready::Batch(_) | Ready::Frame(_)) => true,
-            Some(Ready::Request(_)) | None => false,
-        };
-        unprepared && content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some()
     }
 
     /// Moves the batch that is next among those under way. `None`: there is none any more, or an offer has evicted the one that was looked at, and
@@ -148,6 +152,11 @@ impl Dispatch {
         let ready = state.next(pick)?.content.ready(|encoding| self.speaks(encoding))?;
         let mut held = state.take_next(pick)?;
         held.attempts = held.attempts.saturating_add(tries);
+        if let Ready::Frame(_) = ready {
+            // Besides the frame, which is kept until there is an answer.
+            let more = held.whole();
+            self.charge(&mut held, more);
+        }
         let departure = Departure { id: held.id, ready, again: held.attempts > 1 };
         state.in_flight.insert(held.id, held);
         self.lane.note_backlog(&state);

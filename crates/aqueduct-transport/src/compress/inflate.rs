@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
+#[cfg(feature = "gzip")]
+use std::io::Read;
 
 use aqueduct_wire::{Chunk, Merged};
 use bytes::Bytes;
@@ -57,43 +59,55 @@ impl Request {
             return Err(InflateError::Json);
         }
         let bytes = match self.encoding() {
-            Encoding::Identity => match self.pieces() {
-                [one] => one.clone(),
-                pieces => Bytes::from(pieces.concat()),
-            },
-            Encoding::Gzip => gzip(Pieces::of(self), self.uncompressed_len())?,
-            Encoding::Zstd => zstandard(Pieces::of(self), self.uncompressed_len())?,
+            Encoding::Identity => joined(self.pieces()),
+            Encoding::Gzip => gzip(self.pieces(), self.uncompressed_len())?,
+            Encoding::Zstd => zstandard(self.pieces(), self.uncompressed_len())?,
         };
         Ok(Merged::from_chunk(Chunk::from_valid(self.signal(), self.items(), bytes)))
     }
 }
 
+/// The pieces as one: copied only if there are several.
+fn joined(pieces: &[Bytes]) -> Bytes {
+    match pieces {
+        [one] => one.clone(),
+        pieces => Bytes::from(pieces.concat()),
+    }
+}
+
 #[cfg(feature = "gzip")]
-fn gzip(pieces: Pieces<'_>, len: usize) -> Result<Bytes, InflateError> {
-    all(flate2::read::GzDecoder::new(pieces), len)
+fn gzip(pieces: &[Bytes], len: usize) -> Result<Bytes, InflateError> {
+    let mut bytes = Vec::with_capacity(len);
+    // One more than there should be, to see whether there is.
+    let mut inflated = flate2::read::GzDecoder::new(Pieces::of(pieces)).take(len as u64 + 1);
+    inflated.read_to_end(&mut bytes).map_err(InflateError::Damaged)?;
+    whole(bytes, len)
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gzip(_: Pieces<'_>, _: usize) -> Result<Bytes, InflateError> {
+fn gzip(_: &[Bytes], _: usize) -> Result<Bytes, InflateError> {
     Err(InflateError::FeatureMissing { feature: "gzip" })
 }
 
+/// In one go, which needs no window besides the result.
 #[cfg(feature = "zstd")]
-fn zstandard(pieces: Pieces<'_>, len: usize) -> Result<Bytes, InflateError> {
-    all(zstd::stream::read::Decoder::new(pieces).map_err(InflateError::Damaged)?, len)
+fn zstandard(pieces: &[Bytes], len: usize) -> Result<Bytes, InflateError> {
+    let frame = joined(pieces);
+    let mut bytes = Vec::with_capacity(len);
+    zstd::bulk::Decompressor::new()
+        .and_then(|mut decompressor| decompressor.decompress_to_buffer(&frame[..], &mut bytes))
+        .map_err(InflateError::Damaged)?;
+    whole(bytes, len)
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstandard(_: Pieces<'_>, _: usize) -> Result<Bytes, InflateError> {
+fn zstandard(_: &[Bytes], _: usize) -> Result<Bytes, InflateError> {
     Err(InflateError::FeatureMissing { feature: "zstd" })
 }
 
-/// Reads exactly `len` bytes.
+/// All `len` bytes, if so many they are.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
-fn all(inflate: impl Read, len: usize) -> Result<Bytes, InflateError> {
-    let mut bytes = Vec::with_capacity(len);
-    // One more than there should be, to see whether there is.
-    inflate.take(len as u64 + 1).read_to_end(&mut bytes).map_err(InflateError::Damaged)?;
+fn whole(bytes: Vec<u8>, len: usize) -> Result<Bytes, InflateError> {
     if bytes.len() != len {
         let message = format!("{} bytes where {len} went in", bytes.len());
         return Err(InflateError::Damaged(io::Error::new(io::ErrorKind::InvalidData, message)));
@@ -102,17 +116,20 @@ fn all(inflate: impl Read, len: usize) -> Result<Bytes, InflateError> {
 }
 
 /// The pieces, read one after the other.
+#[cfg(feature = "gzip")]
 struct Pieces<'a> {
     current: &'a [u8],
     rest: std::slice::Iter<'a, Bytes>,
 }
 
+#[cfg(feature = "gzip")]
 impl<'a> Pieces<'a> {
-    fn of(request: &'a Request) -> Self {
-        Self { current: &[], rest: request.pieces().iter() }
+    fn of(pieces: &'a [Bytes]) -> Self {
+        Self { current: &[], rest: pieces.iter() }
     }
 }
 
+#[cfg(feature = "gzip")]
 impl Read for Pieces<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {

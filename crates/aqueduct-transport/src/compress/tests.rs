@@ -165,6 +165,14 @@ fn a_request_turns_back_into_its_batch() {
             let again = request.to_batch().expect("nothing is damaged");
             assert_eq!(again.to_bytes(), batch.to_bytes(), "{codec:?}");
             assert_eq!((again.signal(), again.items()), (batch.signal(), batch.items()));
+            let compact = request.compact();
+            assert_eq!(compact.pieces(), [Bytes::from(request.pieces().concat())]);
+            assert_eq!((compact.len(), compact.held_bytes()), (request.len(), request.len()));
+            assert_eq!(
+                compact.to_batch().expect("nothing is damaged").to_bytes(),
+                batch.to_bytes(),
+                "{codec:?}"
+            );
         }
     }
 }
