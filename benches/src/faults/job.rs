@@ -50,6 +50,8 @@ pub struct Job {
     pub seed: u64,
     /// The byte budget of a pipeline; 0 for the default. Ours only.
     pub queue_bytes: u64,
+    /// From what share of the budget on batches that wait are compressed, in percent; 0 for the default. Ours only.
+    pub compress_above: u8,
     /// Items of a batch; 0 for the default. Ours only.
     pub batch_items: u64,
     /// How many pipelines share the rate, each with a client and spans of its own. Ours only.
@@ -68,6 +70,7 @@ impl Default for Job {
             content: Content::Plain,
             seed: 1,
             queue_bytes: 0,
+            compress_above: 0,
             batch_items: 0,
             clients: 1,
         }

@@ -110,6 +110,9 @@ impl Line {
         if job.queue_bytes > 0 {
             lane.queue_bytes = job.queue_bytes;
         }
+        if job.compress_above > 0 {
+            lane.compress_held_above = job.compress_above;
+        }
         let pipeline = Pipeline::builder(Signal::Traces)
             .config(config)
             .worker(Arc::clone(worker))
