@@ -15,6 +15,7 @@ mod forward;
 mod fuzz;
 mod help;
 mod loom;
+mod ops;
 mod process;
 mod release;
 mod sources;
@@ -59,6 +60,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         purpose: "READMEs from crate docs, licence texts into crates; --check only compares",
         run: docs::run,
+    },
+    Command {
+        name: "ops",
+        arguments: "[--check]",
+        purpose: "docs/metrics.md, alert rules and dashboard from what the gateway publishes; --check only compares",
+        run: ops::run,
     },
     Command {
         name: "bench",

@@ -46,6 +46,7 @@
 
 pub mod admin;
 mod argument;
+pub mod catalogue;
 pub mod config;
 pub mod demo;
 pub mod ids;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aqueduct_gateway::{demo, load, run, sink};
+use aqueduct_gateway::{catalogue, demo, load, run, sink};
 use clap::{Parser, Subcommand};
 
 // Buffers are allocated on the receiving threads and freed on the pipeline's; the peers that we measure against use the
@@ -31,6 +31,8 @@ enum Command {
     Sink(sink::SinkArgs),
     /// Run load, gateway and sink as three processes and report.
     Demo(demo::DemoArgs),
+    /// List every metric that the gateway publishes.
+    Metrics(catalogue::MetricsArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,5 +42,6 @@ fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Sink(args) => sink::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Metrics(args) => catalogue::run(&args),
     }
 }

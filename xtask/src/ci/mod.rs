@@ -9,6 +9,7 @@ mod examples;
 mod fuzzing;
 mod lints;
 mod models;
+mod ops;
 mod oracle;
 mod packages;
 mod programs;
@@ -62,6 +63,7 @@ const STEPS: &[Step] = &[
         run: lints::features,
     },
     Step { name: "examples", shows: "every example builds and runs", long: false, run: examples::run },
+    Step { name: "ops", shows: "metrics, alerts and dashboard agree", long: false, run: ops::run },
     Step { name: "loom", shows: "models of concurrent structures", long: false, run: models::run },
     Step { name: "sanitizer", shows: "unsafe code under ASan and TSan", long: false, run: sanitizer::run },
     Step { name: "fuzz", shows: "fuzz targets, a short while each", long: false, run: fuzzing::run },

@@ -21,6 +21,7 @@ use aqueduct::exec::{Affinity, CoreSet, Timing, WorkerPool, WorkerPoolConfig};
 use aqueduct::receiver::{ReceiveBudget, ShutdownTrigger};
 use tokio::net::TcpListener;
 
+pub(crate) use status::METRICS;
 pub use workers::RuntimeKind;
 
 use self::build::StartError;

@@ -25,6 +25,14 @@ const BUDGET: Desc = Desc::gauge(
 );
 const BUDGET_CAPACITY: Desc =
     Desc::gauge("aqueduct_receiver_budget_capacity_bytes", "By", "The process-wide receive budget.");
+const CPUS: Desc = Desc::gauge(
+    "aqueduct_process_available_cpus",
+    "{cpu}",
+    "CPUs that the process may use, by affinity and quota; absent where nobody can tell.",
+);
+
+/// What the gateway itself adds to the metrics of its parts.
+pub(crate) const METRICS: &[Desc] = &[UP, UPTIME, CPUS, BUDGET, BUDGET_CAPACITY];
 
 /// Above this share of the receive budget the gateway calls itself full.
 const FULL_PERCENT: usize = 95;
@@ -99,6 +107,9 @@ impl Status for GatewayStatus {
         let mut text = PrometheusText::new();
         text.family(&UP).sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
         text.family(&UPTIME).sample(&[], self.started.elapsed().as_secs_f64());
+        if let Ok(cpus) = std::thread::available_parallelism() {
+            text.family(&CPUS).sample(&[], cpus.get() as u64);
+        }
         let resources = self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample();
         // Not every platform can tell; a scrape without these families says so.
         if let Ok(resources) = resources {

@@ -1,6 +1,7 @@
 //! Integration tests of the gateway.
 
 mod admin;
+mod catalogue;
 mod config;
 mod exporters;
 mod load;
