@@ -11,15 +11,25 @@ use aqueduct_transport::{Outcome, Request};
 use crate::held::Ready;
 use crate::lane::{Counts, Lane};
 
+/// From this size on batches are prepared by worker threads: compressing this much takes a quarter of a millisecond and more, handing it over
+/// some microseconds.
+pub(crate) const OFFLOAD_BYTES: usize = 64 * 1024;
+
 /// What a task brings.
 pub(crate) enum Landing {
     Prepared(Arc<Request>),
     Answered(Arc<Request>, Outcome),
 }
 
-/// One attempt; the first one of a small batch prepares it.
+/// One attempt; the first one of a small batch prepares it, and each one of a batch that was kept compressed inflates it.
 pub(crate) async fn attempt(lane: Arc<Lane>, ready: Ready) -> Landing {
-    let request = made(&lane, ready);
+    let request = match ready {
+        Ready::Frame(frame) if frame.uncompressed_len() >= OFFLOAD_BYTES => {
+            let there = Arc::clone(&lane);
+            aside(lane.offload.as_ref(), move || made(&there, Ready::Frame(frame))).await
+        }
+        ready => made(&lane, ready),
+    };
     Counts::add(&lane.counts.sent_bytes, request.len() as u64);
     let outcome = lane.destination.exporter().send(&request).await;
     Landing::Answered(request, outcome)

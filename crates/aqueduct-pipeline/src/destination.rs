@@ -302,10 +302,14 @@ impl Here {
             pacing.throttle.taken(now);
             pacing.backoff.succeeded();
             pacing.demanded = false;
-            if pacing.pause.take().is_none() {
+            if pacing.clock.is_open() {
                 return;
             }
             pacing.clock.succeeded(now);
+            if pacing.clock.is_open() {
+                // A pause that began during the probe goes on.
+                pacing.pause = None;
+            }
         }
         self.wake_lanes();
     }
@@ -395,5 +399,29 @@ mod tests {
         here.starts(now);
         assert!(matches!(here.turn(now, false), Turn::Wait(until) if until > now), "one after the other");
         assert_eq!(here.turn(now, true), Turn::Go, "who has no room or no time does not wait");
+    }
+
+    /// The trap of a failure while another request probes: its pause goes on after the probe's answer, and ends with the answer of its own probe.
+    #[test]
+    fn a_pause_that_began_during_a_probe_ends() {
+        let destination = Destination::new("sink", Nowhere, RetryPolicy::default());
+        let here = destination.here().expect("it was made in this process");
+        let fails = |now| {
+            here.failed(now, false, None, Duration::MAX, now);
+            match here.turn(now, false) {
+                Turn::Wait(until) => until,
+                turn => panic!("{turn:?} right after a failure"),
+            }
+        };
+        let probed = fails(Instant::now());
+        assert_eq!(here.turn(probed, false), Turn::Probe);
+        let failed = probed + Duration::from_millis(1);
+        let again = fails(failed);
+        here.answered(probed, true, failed);
+        assert_eq!(here.turn(failed, true), Turn::Wait(again));
+        assert_eq!(here.breaker(failed), Breaker::Open(again - failed));
+        assert_eq!(here.turn(again, true), Turn::Probe);
+        here.answered(again, true, again);
+        assert_eq!((here.turn(again, true), here.breaker(again)), (Turn::Go, Breaker::Closed));
     }
 }

@@ -114,6 +114,15 @@ impl Content {
         }
     }
 
+    /// The same, after an attempt that is to be repeated: what was inflated for it stays as it was kept.
+    pub(crate) fn tried(self, request: Arc<Request>) -> Content {
+        let is_frame = request.encoding() != Encoding::Identity && request.format() == Format::Protobuf;
+        match self {
+            Content::Squeezed { .. } if !is_frame => self,
+            content => content.prepared(request),
+        }
+    }
+
     /// The same, to be kept for a while: what was compressed to be sent is not kept as merged, too.
     pub(crate) fn kept(self) -> Content {
         match self {

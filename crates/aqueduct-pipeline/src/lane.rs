@@ -310,13 +310,16 @@ impl Lane {
         Some((held.id, held.content.loose()?.clone()))
     }
 
-    /// A batch was compressed. If it still waits it is kept so.
+    /// A batch was compressed. If it still waits it is kept so, and if it is under way it may be compressed again when it waits once more.
     pub(crate) fn squeezed(&self, id: u64, frame: Request) {
         if frame.encoding() == Encoding::Identity {
             return;
         }
         let mut state = self.state();
-        let State { retry, queue, .. } = &mut *state;
+        let State { retry, queue, in_flight, .. } = &mut *state;
+        if let Some(held) = in_flight.get_mut(&id) {
+            held.squeezed = false;
+        }
         let waiting = retry.iter_mut().chain(queue).find(|held| held.id == id);
         if let Some(held) = waiting.filter(|held| held.content.loose().is_some()) {
             held.content = Content::Squeezed { frame: Arc::new(frame), tried: false };
@@ -373,7 +376,8 @@ impl Lane {
         *self.limit() = limit(self.max_in_flight(), self.adapts);
         let mut state = self.state();
         state.settling = None;
-        for (_, held) in std::mem::take(&mut state.in_flight) {
+        for (_, mut held) in std::mem::take(&mut state.in_flight) {
+            self.recharge_kept(&mut held);
             state.retry.push_back(held);
         }
         self.note_backlog(&state);

@@ -38,6 +38,8 @@ struct Flight {
     batch: u64,
     started: Instant,
     probe: bool,
+    /// Whether it was kept compressed and is sent otherwise.
+    inflates: bool,
     /// `None`: only being prepared, nothing of it was sent.
     permit: Option<Permit>,
 }

@@ -62,7 +62,14 @@ impl Dispatch {
                 self.put_first(held);
             }
             Some(Landing::Answered(request, outcome)) => {
-                held = self.prepared(held, request);
+                held = match &outcome {
+                    Outcome::Delivered
+                    | Outcome::Partial { .. }
+                    | Outcome::Permanent(_)
+                    | Outcome::TooLarge(_) => self.prepared(held, request),
+                    // What is not known to be final is tried again.
+                    _ => Held { content: held.content.tried(request), ..held },
+                };
                 self.settle(held, outcome, flight, now);
             }
             None => {

@@ -3,7 +3,7 @@
 //! The limit, the pause clock with the throttle, and the retry budget are asked, in this order, and each can hold a batch back.
 //!
 //! A large batch is *prepared* (compressed) on a worker thread first, if there are any, by a task of its own, and waits for its turn after that like any
-//! other: what takes long comes before the pause clock is asked, not after.
+//! other: what takes long comes before the pause clock is asked, not after. But what was kept compressed is inflated in its turn.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,18 +11,14 @@ use std::time::{Duration, Instant};
 use aqueduct_transport::{Feedback, Spend, Turn};
 
 use super::{Dispatch, Flight};
-use crate::attempt::{attempt, prepare};
+use crate::attempt::{OFFLOAD_BYTES, attempt, prepare};
 use crate::held::Ready;
 use crate::lane::{Counts, Phase, Pick};
 
 /// When to ask a pause clock again whose answer is not understood.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// From this size on batches are prepared by worker threads: compressing this much takes a quarter of a millisecond and more, handing it over
-/// some microseconds.
-const OFFLOAD_BYTES: usize = 64 * 1024;
-
-/// So many batches are under way whatever the budget says: what is inflated to be sent can exceed it by as many at most, and a full lane gets on.
+/// So many batches are inflated to be sent whatever the budget says: they can exceed it by as many at most, and a full lane gets on.
 const ALWAYS: usize = 4;
 
 /// What is to be done with the batch that is next.
@@ -122,6 +118,11 @@ impl Dispatch {
         self.flights.values().filter(|flight| flight.permit.is_none()).count()
     }
 
+    /// Attempts under way of what was kept compressed and is sent otherwise.
+    fn inflating(&self) -> usize {
+        self.flights.values().filter(|flight| flight.inflates).count()
+    }
+
     /// What the next batch needs; `None` when there is none, or nothing is to be begun any more.
     fn next(&self, pick: Pick) -> Option<Next> {
         let limit = self.lane.destination.sizes().limit();
@@ -130,17 +131,15 @@ impl Dispatch {
         if held.exceeds(limit) {
             return Some(Next::Halve);
         }
-        let (inflates, unprepared) = match held.content.ready(|encoding| self.speaks(encoding)) {
-            Some(Ready::Frame(_)) => (true, true),
-            Some(Ready::Batch(_)) => (false, true),
-            Some(Ready::Request(_)) | None => (false, false),
-        };
-        Some(if inflates && self.flights.len() >= ALWAYS && !self.lane.budget.has_room_for(held.whole()) {
-            Next::Wait
-        } else if unprepared && held.content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some() {
-            Next::Prepare
-        } else {
-            Next::Send
+        Some(match held.content.ready(|encoding| self.speaks(encoding)) {
+            // Inflated when it is its turn, and not before: an outage would have it wait so.
+            Some(Ready::Frame(_)) if self.inflating() >= ALWAYS => {
+                if self.lane.budget.has_room_for(held.whole()) { Next::Send } else { Next::Wait }
+            }
+            Some(Ready::Batch(_)) if held.content.len() >= OFFLOAD_BYTES && self.lane.offload.is_some() => {
+                Next::Prepare
+            }
+            _ => Next::Send,
         })
     }
 
@@ -166,7 +165,10 @@ impl Dispatch {
     fn prepare(&mut self, pick: Pick, now: Instant) {
         let Some(Departure { id, ready, .. }) = self.depart(pick, 0) else { return };
         let task = self.attempts.spawn(prepare(Arc::clone(&self.lane), ready));
-        self.flights.insert(task.id(), Flight { batch: id, started: now, probe: false, permit: None });
+        self.flights.insert(
+            task.id(),
+            Flight { batch: id, started: now, probe: false, inflates: false, permit: None },
+        );
     }
 
     fn start(&mut self, pick: Pick, now: Instant, probe: bool) {
@@ -192,7 +194,9 @@ impl Dispatch {
         } else {
             lane.destination.retries().first_attempt();
         }
+        let inflates = matches!(ready, Ready::Frame(_));
         let task = self.attempts.spawn(attempt(Arc::clone(lane), ready));
-        self.flights.insert(task.id(), Flight { batch: id, started: now, probe, permit: Some(permit) });
+        self.flights
+            .insert(task.id(), Flight { batch: id, started: now, probe, inflates, permit: Some(permit) });
     }
 }
