@@ -49,6 +49,7 @@
 //!   bounds the memory.
 //! - [`HashMap`]: reads that take no lock and write no shared line but the reader's own; for tables that are read far more than they are written.
 //! - [`ShardedCounter`], [`ShardedMax`], [`ShardedMin`]: a cell for each thread, added up when read.
+//! - [`PerThread`]: a value of any kind for each thread, absorbed into a common rest when the thread ends.
 //! - [`CachePadded`]: a value on lines of its own. 128 bytes where processors fetch pairs of lines, as x86-64 and arm64 do.
 //!
 //! The words, as used throughout: an operation is *wait-free* if it ends after a bounded number of its own steps, whatever other threads
@@ -62,6 +63,7 @@
 //! | [`Ring`] | lock-free, but waits for a thread suspended between claiming and finishing the very slot that it needs |
 //! | [`Queue`] | as [`Ring`], and a push that begins a segment allocates |
 //! | [`HashMap`] | reads are wait-free; writers block each other by a lock per shard |
+//! | [`PerThread`] | using one's value is wait-free, after a first time that takes a lock; reading, beginning and ending take the lock |
 //! | counters | recording is wait-free while there are as many cells as threads, lock-free beyond; reading is wait-free, taking a count lock-free |
 //!
 //! # Guarantees
@@ -94,9 +96,10 @@
 //!
 //! # Safety
 //!
-//! This crate contains unsafe code, for four reasons: cells that are handed from thread to thread by an atomic (the slots of [`Ring`],
+//! This crate contains unsafe code, for five reasons: cells that are handed from thread to thread by an atomic (the slots of [`Ring`],
 //! [`Queue`] and [`Lanes`]), memory that is freed by the side that uses it last (the segments of a lane), memory that
-//! crossbeam-epoch frees when nobody can see it any more (segments of [`Queue`], entries and tables of [`HashMap`]), and the way from a thread to its own producer.
+//! crossbeam-epoch frees when nobody can see it any more (segments of [`Queue`], entries and tables of [`HashMap`]), the way from a thread to its own
+//! producer, and the way to its own value ([`PerThread`]).
 //! Each is specified in the header of its module: who owns what from when to when. No protocol rests on timing, and no index on
 //! luck: positions are masked by the number of slots where they are used. The protocols are model-checked with loom; the tests run
 //! under the address and thread sanitizers.
@@ -111,6 +114,8 @@ mod counter;
 mod error;
 mod lanes;
 pub mod map;
+mod per_thread;
+mod place;
 pub mod queue;
 mod quiet;
 mod ring;
@@ -122,6 +127,7 @@ pub use error::{Closed, PushError};
 pub use lanes::{ConfigError, Consumer, Lanes, LanesConfig, LanesStats, Producer};
 #[doc(inline)]
 pub use map::HashMap;
+pub use per_thread::{Absorb, PerThread};
 #[doc(inline)]
 pub use queue::Queue;
 pub use ring::Ring;

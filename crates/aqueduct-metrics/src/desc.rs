@@ -26,6 +26,9 @@ impl Kind {
 
 /// The description of one metric.
 ///
+/// Beside the name under which it is published, it says what the metric is called in the semantic conventions of OpenTelemetry, and under which older names
+/// users may know it.
+///
 /// Descriptors are constants. Each crate lists its own in a `METRICS` table, from which `/metrics`, the documentation and the alert rules are made,
 /// so that no name is written twice.
 ///
@@ -45,6 +48,7 @@ impl Kind {
 /// # use aqueduct_metrics::Desc;
 /// const REFUSED: Desc = Desc::counter("shop.refused", "{request}", "Requests refused at the door.");
 /// ```
+#[doc(alias = "OtlpPerformanceMetrics")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Desc {
@@ -58,6 +62,11 @@ pub struct Desc {
     pub help: &'static str,
     /// The names of the labels, in the order in which they are written.
     pub attributes: &'static [&'static str],
+    /// The metric of the semantic conventions that it corresponds to, as `otel.sdk.exporter.{signal}.exported`; see
+    /// [`convention_for`](Desc::convention_for).
+    pub convention: Option<&'static str>,
+    /// Older names under which users look for it.
+    pub aliases: &'static [&'static str],
 }
 
 impl Desc {
@@ -106,9 +115,67 @@ impl Desc {
         self
     }
 
+    /// The same metric with its counterpart in the semantic conventions. `{signal}` as one of its parts stands for what the conventions call the
+    /// items of the signal that a label names.
+    ///
+    /// Source: <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/>.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not made of parts `[a-z][a-z0-9_]*`, at least two, with dots between them. In a constant that is a compile error.
+    pub const fn with_convention(mut self, convention: &'static str) -> Self {
+        assert!(
+            is_dotted(convention, true),
+            "a name of the conventions is made of lower-case parts with dots between them"
+        );
+        self.convention = Some(convention);
+        self
+    }
+
+    /// The same metric with these older names.
+    ///
+    /// # Panics
+    ///
+    /// If one is not made of parts `[a-z][a-z0-9_]*`, at least two, with dots between them. In a constant that is a compile error.
+    pub const fn with_aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        let mut index = 0;
+        while index < aliases.len() {
+            assert!(
+                is_dotted(aliases[index], false),
+                "an alias is made of lower-case parts with dots between them"
+            );
+            index += 1;
+        }
+        self.aliases = aliases;
+        self
+    }
+
+    /// The name in the semantic conventions for the items of a signal: `traces`, `metrics` or `logs`; none without a counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aqueduct_metrics::Desc;
+    ///
+    /// const SENT: Desc = Desc::counter("shop_sent_items_total", "{item}", "Items sent.")
+    ///     .with_attributes(&["signal"])
+    ///     .with_convention("otel.sdk.exporter.{signal}.exported")
+    ///     .with_aliases(&["otlp.spans.exported"]);
+    /// assert_eq!(SENT.convention_for("traces").as_deref(), Some("otel.sdk.exporter.span.exported"));
+    /// ```
+    pub fn convention_for(&self, signal: &str) -> Option<String> {
+        let items = match signal {
+            "traces" => "span",
+            "metrics" => "metric_data_point",
+            "logs" => "log",
+            _ => return self.convention.filter(|name| !name.contains(SIGNAL)).map(str::to_owned),
+        };
+        self.convention.map(|name| name.replace(SIGNAL, items))
+    }
+
     const fn new(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Self {
         assert!(is_name(name, true), "a metric name is made of letters, digits, underscores and colons");
-        Desc { name, unit, kind, help, attributes: &[] }
+        Desc { name, unit, kind, help, attributes: &[], convention: None, aliases: &[] }
     }
 }
 
@@ -125,6 +192,49 @@ const fn is_name(name: &str, colons: bool) -> bool {
         index += 1;
     }
     !bytes.is_empty()
+}
+
+/// The part of a convention's name that stands for the items of a signal.
+const SIGNAL: &str = "{signal}";
+
+/// Whether this is two or more parts with dots between them. One of them may be the whole of [`SIGNAL`] if `placeholder`.
+const fn is_dotted(name: &str, placeholder: bool) -> bool {
+    let (bytes, signal) = (name.as_bytes(), SIGNAL.as_bytes());
+    let (mut index, mut start, mut dots) = (0, 0, 0);
+    while index < bytes.len() {
+        let byte = bytes[index];
+        if byte == b'.' {
+            if index == start {
+                return false;
+            }
+            dots += 1;
+            start = index + 1;
+        } else if byte == b'{' {
+            let mut at = 0;
+            while at < signal.len() {
+                if !placeholder
+                    || index != start
+                    || index + at >= bytes.len()
+                    || bytes[index + at] != signal[at]
+                {
+                    return false;
+                }
+                at += 1;
+            }
+            index += signal.len();
+            if index < bytes.len() && bytes[index] != b'.' {
+                return false;
+            }
+            continue;
+        } else {
+            let letter = byte.is_ascii_lowercase();
+            if !letter && (index == start || !(byte.is_ascii_digit() || byte == b'_')) {
+                return false;
+            }
+        }
+        index += 1;
+    }
+    dots > 0 && start < bytes.len()
 }
 
 const fn ends_in_total(name: &str) -> bool {
@@ -147,5 +257,32 @@ mod tests {
         assert!(!is_name("a:b", false));
         assert!(ends_in_total("a_total"));
         assert!(!ends_in_total("total"));
+    }
+
+    /// Guards the check of the other names: one that no convention has would be looked for in vain.
+    #[test]
+    fn other_names_are_dotted() {
+        for good in ["otel.sdk", "otlp.spans.created", "a1.b_2"] {
+            assert!(is_dotted(good, false) && is_dotted(good, true), "{good}");
+        }
+        for bad in [
+            "",
+            "otel",
+            ".a",
+            "a.",
+            "a..b",
+            "a.B",
+            "a.1b",
+            "a b.c",
+            "a.{sig}",
+            "a.x{signal}",
+            "a.{signal}x",
+            "a.{signal",
+        ] {
+            assert!(!is_dotted(bad, true), "{bad}");
+        }
+        for placed in ["a.{signal}", "{signal}.a", "a.{signal}.b"] {
+            assert!(is_dotted(placed, true) && !is_dotted(placed, false), "{placed}");
+        }
     }
 }

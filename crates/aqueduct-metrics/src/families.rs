@@ -6,35 +6,48 @@ const SIGNAL_AND_DESTINATION: &[&str] = &["signal", "destination"];
 
 const ACCEPTED: Desc =
     Desc::counter("aqueduct_accepted_items_total", "{item}", "Items taken in; refusals are not among them.")
-        .with_attributes(SIGNAL_AND_DESTINATION);
+        .with_attributes(SIGNAL_AND_DESTINATION)
+        .with_aliases(&["otlp.spans.created"]);
 const RECOVERED: Desc =
     Desc::counter("aqueduct_recovered_items_total", "{item}", "Items found again after a restart.")
         .with_attributes(SIGNAL_AND_DESTINATION);
 const DELIVERED: Desc =
     Desc::counter("aqueduct_delivered_items_total", "{item}", "Items that the destination took.")
-        .with_attributes(SIGNAL_AND_DESTINATION);
+        .with_attributes(SIGNAL_AND_DESTINATION)
+        .with_convention("otel.sdk.exporter.{signal}.exported")
+        .with_aliases(&["otlp.spans.exported"]);
 const REJECTED: Desc =
     Desc::counter("aqueduct_rejected_items_total", "{item}", "Items that the destination refused for good.")
         .with_attributes(SIGNAL_AND_DESTINATION);
 const DROPPED: Desc = Desc::counter("aqueduct_dropped_items_total", "{item}", "Items given up, by reason.")
-    .with_attributes(&["signal", "destination", "reason"]);
+    .with_attributes(&["signal", "destination", "reason"])
+    .with_convention("otel.sdk.processor.{signal}.processed")
+    .with_aliases(&["otlp.spans.dropped"]);
 const HELD: Desc =
     Desc::gauge("aqueduct_held_items", "{item}", "Items taken in whose fate is not known yet.")
-        .with_attributes(SIGNAL_AND_DESTINATION);
+        .with_attributes(SIGNAL_AND_DESTINATION)
+        .with_convention("otel.sdk.processor.{signal}.queue.size")
+        .with_aliases(&["otlp.queue.size"]);
 
 const CPU: Desc = Desc::counter(
     "aqueduct_process_cpu_seconds_total",
     "s",
     "CPU time of the process, user and system, since it started.",
-);
-const RSS: Desc = Desc::gauge("aqueduct_process_resident_memory_bytes", "By", "Memory in RAM.");
+)
+.with_convention("process.cpu.time")
+.with_aliases(&["otlp.cpu.usage"]);
+const RSS: Desc = Desc::gauge("aqueduct_process_resident_memory_bytes", "By", "Memory in RAM.")
+    .with_convention("process.memory.usage")
+    .with_aliases(&["otlp.memory.usage"]);
 const PEAK_RSS: Desc = Desc::gauge(
     "aqueduct_process_peak_resident_memory_bytes",
     "By",
     "The most memory that was in RAM at a time.",
 );
-const FDS: Desc = Desc::gauge("aqueduct_process_open_fds", "{descriptor}", "Open file descriptors.");
-const THREADS: Desc = Desc::gauge("aqueduct_process_threads", "{thread}", "Threads of the process.");
+const FDS: Desc = Desc::gauge("aqueduct_process_open_fds", "{descriptor}", "Open file descriptors.")
+    .with_convention("process.open_file_descriptor.count");
+const THREADS: Desc = Desc::gauge("aqueduct_process_threads", "{thread}", "Threads of the process.")
+    .with_convention("process.thread.count");
 const MEMORY_LIMIT: Desc = Desc::gauge(
     "aqueduct_process_memory_limit_bytes",
     "By",

@@ -80,21 +80,39 @@
 //! None.
 
 mod acknowledge;
+mod buckets;
 mod desc;
+mod exponential;
 mod families;
 mod histogram;
+mod latency;
+mod leak;
 mod ledger;
 mod probe;
+mod profiler;
 mod prometheus;
 mod reason;
 mod receipt;
+mod recorder;
+mod report;
+mod scrape;
+mod snapshot;
+mod window;
 
 pub use acknowledge::{Acknowledge, Settled};
 pub use desc::{Desc, Kind};
+pub use exponential::ExponentialHistogram;
 pub use families::METRICS;
-pub use histogram::LatencyHistogram;
+pub use histogram::Histogram;
+pub use latency::LatencyHistogram;
+pub use leak::{LeakDetector, LeakReport, Trend, Verdict};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use probe::{ResourceProbe, Resources, machine_memory_bytes};
+pub use profiler::{Profile, Profiler, Section, SectionGuard};
 pub use prometheus::{Family, Number, PrometheusText};
 pub use reason::{DropReason, UnknownDropReason};
 pub use receipt::Receipt;
+pub use recorder::{Counter, Distribution, Gauge, OutcomeCounts, Outcomes, Recorder, SeriesError};
+pub use report::Report;
+pub use snapshot::{Series, Snapshot, Value};
+pub use window::Window;

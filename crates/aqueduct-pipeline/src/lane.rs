@@ -22,6 +22,7 @@ use crate::budget::Budget;
 use crate::config::{LaneConfig, Priority};
 use crate::destination::Here;
 use crate::held::{Content, Held};
+use crate::measured::Measured;
 use crate::notice::{Notice, Notices};
 
 /// What is smaller than this is left as it is: less than a page is won.
@@ -45,6 +46,7 @@ pub(crate) struct Lane {
     /// Worker threads for what would hold up the lane's own.
     pub(crate) offload: Option<Spawner>,
     pub(crate) counts: Counts,
+    pub(crate) measured: Measured,
     state: Mutex<State>,
     /// Wakes the lane's task after a push or a change of phase.
     pub(crate) wake: Notify,
@@ -152,6 +154,7 @@ impl Lane {
             compress_held_above: config.compress_held_above,
             offload,
             counts: Counts::default(),
+            measured: Measured::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 retry: VecDeque::new(),

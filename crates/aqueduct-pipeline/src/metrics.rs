@@ -2,6 +2,7 @@
 
 use aqueduct_metrics::{Desc, PrometheusText};
 
+use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED};
 use crate::report::LaneStatus;
 
 const LANE: &[&str] = &["signal", "destination"];
@@ -118,9 +119,14 @@ pub const METRICS: &[Desc] = &[
     COMPRESSED_TO,
     INHERITED,
     PAUSED,
+    ATTEMPT,
+    QUEUED,
+    ITEMS,
+    BYTES,
 ];
 
-/// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines.
+/// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines; but for the distributions, which are
+/// [`write_distributions`](crate::write_distributions)'s.
 pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
     type Reading = fn(&LaneStatus) -> u64;
     for lane in lanes {

@@ -35,6 +35,13 @@ const ALERTS: &[Alert] = &[
         summary: "{{ $labels.instance }} has {{ $value | humanize }}B in memory",
     },
     Alert {
+        name: "AqueductSlowExports",
+        severity: "warning",
+        lasts: "2m",
+        expression: "histogram_quantile(0.99, sum by (instance, destination, le) (rate(aqueduct_export_duration_seconds_bucket[2m]))) > 1",
+        summary: "one in a hundred requests to {{ $labels.destination }} takes {{ $value | humanizeDuration }} or more",
+    },
+    Alert {
         name: "AqueductDropsItems",
         severity: "critical",
         lasts: "5m",

@@ -112,6 +112,53 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        title: "Latency",
+        panels: &[
+            Panel {
+                title: "Time to an answer",
+                unit: "s",
+                lines: &[
+                    (
+                        "histogram_quantile(0.5, sum by (destination, le) (rate(aqueduct_export_duration_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                        "P50, {{destination}}",
+                    ),
+                    (
+                        "histogram_quantile(0.9, sum by (destination, le) (rate(aqueduct_export_duration_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                        "P90, {{destination}}",
+                    ),
+                    (
+                        "histogram_quantile(0.99, sum by (destination, le) (rate(aqueduct_export_duration_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                        "P99, {{destination}}",
+                    ),
+                ],
+            },
+            Panel {
+                title: "Time in the queue, P99",
+                unit: "s",
+                lines: &[(
+                    "histogram_quantile(0.99, sum by (signal, destination, le) (rate(aqueduct_pipeline_queue_duration_seconds_bucket{instance=~\"$instance\"}[$__rate_interval])))",
+                    "{{signal}} to {{destination}}",
+                )],
+            },
+            Panel {
+                title: "Items in a batch, mean",
+                unit: "short",
+                lines: &[(
+                    "sum by (signal, destination) (rate(aqueduct_pipeline_batch_items_sum{instance=~\"$instance\"}[$__rate_interval])) / sum by (signal, destination) (rate(aqueduct_pipeline_batch_items_count{instance=~\"$instance\"}[$__rate_interval]))",
+                    "{{signal}} to {{destination}}",
+                )],
+            },
+            Panel {
+                title: "Bytes in a batch, mean",
+                unit: "bytes",
+                lines: &[(
+                    "sum by (signal, destination) (rate(aqueduct_pipeline_batch_bytes_sum{instance=~\"$instance\"}[$__rate_interval])) / sum by (signal, destination) (rate(aqueduct_pipeline_batch_bytes_count{instance=~\"$instance\"}[$__rate_interval]))",
+                    "{{signal}} to {{destination}}",
+                )],
+            },
+        ],
+    },
+    Row {
         title: "Resources",
         panels: &[
             Panel {

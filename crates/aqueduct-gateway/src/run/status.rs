@@ -121,6 +121,8 @@ impl Status for GatewayStatus {
         self.servers.iter().for_each(|server| received.add(&server.stats().snapshot()));
         received.write_prometheus(&mut text);
         pipeline::write_prometheus(&self.lanes(), &mut text);
+        let measured: Vec<_> = self.pipelines().iter().flat_map(Pipeline::distributions).collect();
+        pipeline::write_distributions(&measured, &mut text);
         let clients = self.pipelines.clients.iter().map(|(name, client)| (name.as_str(), &**client));
         transport::write_prometheus(clients, &mut text);
         text.finish()

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use crossbeam_utils::CachePadded;
 
-use super::place;
+use crate::place;
 use crate::sync::atomic::AtomicU64;
 
 /// One line (two where the processor fetches pairs) of a counter.

@@ -1,6 +1,6 @@
 //! Counters that threads do not fight over: a padded cell for each thread, added up when read.
 //!
-//! A thread has a *place*, a small number that no other living thread has (module `place`). In a counter with more cells than that, the cell of that
+//! A thread has a *place*, a small number that no other living thread has (the crate's module `place`). In a counter with more cells than that, the cell of that
 //! number is the thread's own: it is changed by a load and a store, not by a read-modify-write, which costs a quarter and is no less exact,
 //! as nobody else writes the word. Threads whose place is beyond the cells share them: each cell has a second word, on the same line, that is
 //! changed by read-modify-writes. So the number of threads is not limited, and never changes what comes out.
@@ -10,7 +10,6 @@
 
 mod cells;
 mod extreme;
-mod place;
 mod sum;
 
 pub use extreme::{ShardedMax, ShardedMin};

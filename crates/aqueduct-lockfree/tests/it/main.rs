@@ -12,6 +12,7 @@ mod lanes_wake;
 mod map;
 mod map_concurrent;
 mod models;
+mod per_thread;
 mod queue;
 mod queue_concurrent;
 mod regressions;

@@ -5,6 +5,7 @@
 mod counter;
 mod lanes;
 mod map;
+mod per_thread;
 mod queue;
 mod ring;
 

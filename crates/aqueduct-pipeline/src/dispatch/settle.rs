@@ -62,6 +62,7 @@ impl Dispatch {
                 self.put_first(held);
             }
             Some(Landing::Answered(request, outcome)) => {
+                self.lane.measured.attempt(now.saturating_duration_since(flight.started));
                 held = match &outcome {
                     Outcome::Delivered
                     | Outcome::Partial { .. }

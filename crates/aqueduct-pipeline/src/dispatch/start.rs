@@ -37,6 +37,9 @@ struct Departure {
     id: u64,
     ready: Ready,
     again: bool,
+    sealed: Instant,
+    items: u64,
+    bytes: usize,
 }
 
 impl Dispatch {
@@ -156,7 +159,9 @@ impl Dispatch {
             let more = held.whole();
             self.charge(&mut held, more);
         }
-        let departure = Departure { id: held.id, ready, again: held.attempts > 1 };
+        let (id, again, sealed) = (held.id, held.attempts > 1, held.sealed);
+        let departure =
+            Departure { id, ready, again, sealed, items: held.receipt.items(), bytes: held.content.len() };
         state.in_flight.insert(held.id, held);
         self.lane.note_backlog(&state);
         Some(departure)
@@ -181,7 +186,7 @@ impl Dispatch {
             }
         });
         let lane = &self.lane;
-        let Some((permit, Departure { id, ready, again })) = departure else {
+        let Some((permit, Departure { id, ready, again, sealed, items, bytes })) = departure else {
             if probe {
                 lane.destination.probe_abandoned();
             }
@@ -193,6 +198,7 @@ impl Dispatch {
             Counts::add(&lane.counts.retries, 1);
         } else {
             lane.destination.retries().first_attempt();
+            lane.measured.departs(now.saturating_duration_since(sealed), items, bytes);
         }
         let inflates = matches!(ready, Ready::Frame(_));
         let task = self.attempts.spawn(attempt(Arc::clone(lane), ready));

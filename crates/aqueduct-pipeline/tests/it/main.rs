@@ -11,6 +11,7 @@ mod exporters;
 mod fanout;
 mod fork;
 mod halve;
+mod measured;
 mod memory;
 mod overflow;
 mod retry;
