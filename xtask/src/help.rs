@@ -10,7 +10,7 @@ use crate::{COMMANDS, ci, tidy};
 pub(crate) fn run(_workspace: &Workspace, _arguments: &[String]) -> Result<ExitCode> {
     println!("Usage: cargo xtask COMMAND\n");
     for command in COMMANDS {
-        println!("  {:<8} {}\n           {}", command.name, command.arguments, command.purpose);
+        println!("  {:<10} {}\n             {}", command.name, command.arguments, command.purpose);
     }
     println!("\nSteps of ci:    {}", ci::names().join(" "));
     println!("Checks of tidy: {}", tidy::names().join(" "));

@@ -11,6 +11,7 @@ mod docs;
 mod failure;
 #[cfg(test)]
 mod fixture;
+mod flamegraph;
 mod forward;
 mod fuzz;
 mod help;
@@ -72,6 +73,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[SUITE]... [--case SUBSTR] [--quick] [--json]",
         purpose: "benchmarks against peers and a floor; without a suite all, rewriting docs/benchmarks.md",
         run: forward::bench,
+    },
+    Command {
+        name: "flamegraph",
+        arguments: "[--seconds N] [--out FILE]",
+        purpose: "where the gateway's processor time goes under load: target/flamegraph.svg, and the top 20 functions",
+        run: flamegraph::run,
     },
     Command {
         name: "loom",

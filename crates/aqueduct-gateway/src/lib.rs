@@ -17,7 +17,7 @@
 //!
 //! The configuration file is YAML in the structure of the OpenTelemetry Collector, with its key names; what is not
 //! supported is an error that says where and what to write instead. The admin endpoint serves `/metrics`, `/livez`,
-//! `/readyz` and `/statusz` on 127.0.0.1:8888.
+//! `/readyz`, `/statusz` and `/debug/pprof/profile` on 127.0.0.1:8888.
 //!
 //! The library holds the parts of the binary, so that each can be tested alone. It is no stable interface: build on the
 //! umbrella crate `aqueduct` instead.
@@ -43,6 +43,9 @@
 //! |---|---|---|
 //! | `tls` | yes | exporters to `https://` destinations: rustls over ring, which needs a C compiler to build; without it such a destination is an error |
 //! | `mimalloc` | yes | the binary allocates with mimalloc instead of the system's allocator |
+//! | `profiling` | yes | `/debug/pprof/profile` on Linux on x86_64 and aarch64: profiles of the processor time; without it the path answers 501 |
+//! | `dhat` | no | `aqueduct run` records every allocation and writes `dhat-heap.json` at its end; takes the place of `mimalloc`, and is slow |
+//! | `tokio-console` | no | `aqueduct run` serves tokio-console on 127.0.0.1:6669 or `TOKIO_CONSOLE_BIND`; needs `RUSTFLAGS="--cfg tokio_unstable"`, and without it says so at the start |
 
 pub mod admin;
 mod argument;

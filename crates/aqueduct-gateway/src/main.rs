@@ -7,9 +7,14 @@ use clap::{Parser, Subcommand};
 
 // Buffers are allocated on the receiving threads and freed on the pipeline's; the peers that we measure against use the
 // same allocator.
-#[cfg(feature = "mimalloc")]
+#[cfg(all(feature = "mimalloc", not(feature = "dhat")))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+// The system's allocator, with every allocation recorded while `run` profiles the heap.
+#[cfg(feature = "dhat")]
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// A small, fast OTLP gateway: receives, validates, batches and forwards telemetry with every item accounted for.
 #[derive(Debug, Parser)]

@@ -6,8 +6,8 @@ use crate::Histogram;
 
 /// The finest scale: each power of two in 64 buckets, as in our own.
 const FINEST: i32 = 6;
-/// At this scale two buckets hold everything.
-const COARSEST: i32 = -10;
+/// At this scale two buckets hold every positive float.
+const COARSEST: i32 = -11;
 
 /// A point of an exponential histogram, as plain data: what `ExponentialHistogramDataPoint` of OTLP needs beside times and attributes.
 ///
@@ -23,7 +23,7 @@ pub struct ExponentialHistogram {
     pub min: Option<f64>,
     /// The largest; none if there are no values.
     pub max: Option<f64>,
-    /// How fine the buckets are: `-10` to `6`.
+    /// How fine the buckets are: `-11` to `6`.
     pub scale: i32,
     /// How many values are zero.
     pub zero_count: u64,
@@ -55,20 +55,22 @@ impl Histogram {
         if self.is_empty() {
             return ExponentialHistogram::default();
         }
+        // Within what floats can say: no positive value becomes infinite.
+        let scaled = |value: u64| (value as f64 * unit).min(f64::MAX);
         let zero_count = self.buckets().take_while(|(value, _)| *value == 0).map(|(_, count)| count).sum();
         let positive = || self.buckets().skip_while(|(value, _)| *value == 0);
         let max_buckets = max_buckets.max(2) as i64;
         let ends = positive().next().zip(positive().last());
         let width = |scale: i32| {
             ends.map_or(0, |((first, _), (last, _))| {
-                i64::from(index(last as f64 * unit, scale)) - i64::from(index(first as f64 * unit, scale)) + 1
+                i64::from(index(scaled(last), scale)) - i64::from(index(scaled(first), scale)) + 1
             })
         };
         let fits = (COARSEST..=FINEST).rev().find(|scale| width(*scale) <= max_buckets).unwrap_or(COARSEST);
-        let offset = ends.map_or(0, |((first, _), _)| index(first as f64 * unit, fits));
+        let offset = ends.map_or(0, |((first, _), _)| index(scaled(first), fits));
         let mut counts = vec![0_u64; usize::try_from(width(fits)).unwrap_or(0)];
         for (value, count) in positive() {
-            let at = i64::from(index(value as f64 * unit, fits)) - i64::from(offset);
+            let at = i64::from(index(scaled(value), fits)) - i64::from(offset);
             // Rising values have rising indices, so the first and the last bound them all.
             if let Some(slot) = usize::try_from(at).ok().and_then(|at| counts.get_mut(at)) {
                 *slot = slot.saturating_add(count);
@@ -76,9 +78,9 @@ impl Histogram {
         }
         ExponentialHistogram {
             count: self.count(),
-            sum: self.sum() as f64 * unit,
-            min: Some(self.min() as f64 * unit),
-            max: Some(self.max() as f64 * unit),
+            sum: (self.sum() as f64 * unit).min(f64::MAX),
+            min: Some(scaled(self.min())),
+            max: Some(scaled(self.max())),
             scale: fits,
             zero_count,
             offset,

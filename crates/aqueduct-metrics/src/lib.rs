@@ -1,4 +1,4 @@
-//! Knows what became of every item of a telemetry pipeline, and says so in numbers that add up.
+//! Knows what became of every item of a telemetry pipeline, and how long it took, and says so in numbers that add up.
 //!
 //! ```text
 //! L6  aqueduct-gateway
@@ -46,7 +46,12 @@
 //! - A [`DropReason`] names the decision that gave items up; the list is closed, and so is the set of label values.
 //! - A [`Desc`] describes a metric in a constant that is checked when it is compiled. [`PrometheusText`] writes the exposition format.
 //!   [`METRICS`] lists the metrics of this crate.
-//! - A [`ResourceProbe`] reads what a process uses and may use. A [`LatencyHistogram`] counts latencies.
+//! - A [`Recorder`] has series under the names of descriptors: [`Counter`], [`Gauge`], [`Distribution`] of latencies or sizes, [`Outcomes`] by kind of error. Each
+//!   thread records into a cell of its own. A [`Snapshot`] reads all of them; the difference of two is an interval, a [`Window`] keeps the last ones.
+//! - A [`Histogram`] is what a distribution is read as: quantiles, extremes, mean; an [`ExponentialHistogram`] is the same in OTLP's terms.
+//! - A [`Profiler`] measures sections of code that nest. A [`Report`] says all of it as text, JSON and Prometheus text.
+//! - A [`LeakDetector`] tells steady growth from a sawtooth, from warming up and from noise.
+//! - A [`ResourceProbe`] reads what a process uses and may use. A [`LatencyHistogram`] counts latencies of one writer within 0.1 %.
 //!
 //! # Guarantees
 //!
@@ -54,11 +59,16 @@
 //!   items; it may show items as held whose fate was counted while it was being read.
 //! - *Cost.* Accepting and settling are one atomic addition each. Accepting a receipt and absorbing it into a batch took 7.5 to 9 ns on a
 //!   machine where one atomic addition takes 8 to 9 (2 virtual cores, x86-64; measure with the example `receipt_cost`).
+//! - *Recording.* Counters, distributions and successes: no lock, no line that another thread writes, no allocation after a thread's first values. Quantiles are
+//!   within 0.8 % of the exact ones for all values of `u64`. A distribution takes at most 16 KiB a thread. Threads that end hand over what they
+//!   counted, and their memory of distributions is freed.
+//! - *Intervals.* Readings are never reset, so any number of readers can each form their own intervals, which add up to the lifetime.
 //! - *Allocation.* Ledgers and histograms allocate when they are made. Receipts do not, unless several with waiters are
 //!   joined or a waiter's items are split.
 //! - *Threads.* Nothing here blocks: counters are atomic, snapshots are loads. The one lock on the way of an outcome is that of a waiter
 //!   whose items were split, held for a few additions. Making or dropping a ledger takes a global lock.
-//! - *Overload.* Nothing grows with traffic but the lists of waiters, which are as long as the batches their receipts were joined into.
+//! - *Overload.* Nothing grows with traffic but the lists of waiters, which are as long as the batches their receipts were joined into. Series,
+//!   kinds of errors, sections and windows are bounded; what is beyond is counted as `other`.
 //!
 //! # Limitations
 //!
@@ -68,11 +78,14 @@
 //!   a lower bound: see [`Settled::Partial`].
 //! - The memory of a dropped ledger (384 bytes) is reused by later ledgers, but not returned to the allocator.
 //! - [`ResourceProbe`] needs Linux. On other systems its samples are errors of the kind `Unsupported`.
+//! - Extremes of an interval that were not new in it are known to 0.8 %. The sum of what one thread records in one distribution stops at 2^64: 584 years of latencies.
+//! - Counters, and successes, have a cell each for up to 64 threads at a time; more share. Distributions have one for each of 65,536.
+//! - [`LeakDetector`] needs nine minutes of readings. It does not see a leak under a cycle of more than a minute and a half, nor one that is small beside the noise: see its limits.
 //! - [`LatencyHistogram`] is for one writer at a time, and 264 KiB large.
 //!
 //! # When not to use this crate
 //!
-//! - To instrument an application: use the OpenTelemetry SDK or a metrics facade. There is no registry here, and no global.
+//! - To instrument an application: use the OpenTelemetry SDK or a metrics facade. There is no global registry here, and attributes are those of the descriptor.
 //! - Where losing count is fine: a plain atomic counter is half the price of a receipt.
 //!
 //! # Features

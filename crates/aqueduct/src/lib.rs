@@ -49,7 +49,7 @@
 //! | `lockfree` | queues between threads, a map for many readers, counters |
 //! | `exec` | a work-stealing pool of threads, CPU affinity, detection of forks |
 //! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json`, hashes of attributes with `hash` |
-//! | `metrics` | the ledger and its receipts, drop reasons, Prometheus text, resource probe |
+//! | `metrics` | the ledger and its receipts, a recorder of series, profiler, leak detector, Prometheus text, resource probe |
 //! | `batch` | when a batch is full, as a state machine |
 //! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off; TLS with the feature `tls` |
 //! | `receiver` | a server for OTLP over gRPC and HTTP |

@@ -12,6 +12,7 @@ mod models;
 mod ops;
 mod oracle;
 mod packages;
+mod profile;
 mod programs;
 mod sanitizer;
 mod table;
@@ -81,6 +82,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "oracle", shows: "OTLP bytes against prost", long: false, run: oracle::run },
     Step { name: "demo", shows: "the main job loses nothing", long: false, run: demo::run },
+    Step { name: "profile", shows: "profiles, heap profile, tokio-console", long: false, run: profile::run },
     Step { name: "bench", shows: "benchmarks run and are complete", long: false, run: programs::bench },
     Step {
         name: "instructions",

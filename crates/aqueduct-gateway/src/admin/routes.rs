@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use super::{ReadyState, Status};
+use super::{ReadyState, Status, profile};
 
-const PATHS: &str = "/metrics\n/livez\n/readyz\n/statusz\n";
+const PATHS: &str = "/metrics\n/livez\n/readyz\n/statusz\n/debug/pprof/profile\n";
 
 /// The routes over `status`.
 pub(crate) fn router(status: Arc<dyn Status>) -> Router {
@@ -22,6 +22,7 @@ pub(crate) fn router(status: Arc<dyn Status>) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/statusz", get(statusz))
+        .route("/debug/pprof/profile", get(profile::answer))
         .fallback(async || (StatusCode::NOT_FOUND, format!("not found; there are\n{PATHS}")))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
         .layer(map_response(harden))

@@ -6,6 +6,7 @@ mod debug_exporter;
 mod drain;
 mod file_exporter;
 mod handler;
+mod inspect;
 mod log;
 mod signals;
 mod status;
@@ -108,6 +109,10 @@ pub fn run(args: &RunArgs) -> ExitCode {
         }
     };
     let log = Log::new(config.telemetry.log_level);
+    #[cfg(feature = "dhat")]
+    let _heap = inspect::heap(&log);
+    #[cfg(feature = "tokio-console")]
+    inspect::console(&log);
     config.warning_lines().for_each(|line| log.warn(line.trim_end()));
     match serve(&config, args, &log) {
         Ok(complete) if complete => ExitCode::SUCCESS,

@@ -131,7 +131,7 @@ async fn only_known_paths_and_reading_methods() {
     let served = start().await;
     let (head, body) = ask(served.address, "GET", "/").await;
     assert!(head.starts_with("http/1.1 404 "), "{head}");
-    assert_eq!(body, "not found; there are\n/metrics\n/livez\n/readyz\n/statusz\n");
+    assert_eq!(body, "not found; there are\n/metrics\n/livez\n/readyz\n/statusz\n/debug/pprof/profile\n");
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
         let (head, _) = ask(served.address, method, "/metrics").await;
         assert!(head.starts_with("http/1.1 405 "), "{method}: {head}");

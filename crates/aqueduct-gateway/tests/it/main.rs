@@ -6,6 +6,8 @@ mod config;
 mod exporters;
 mod load;
 mod process;
+#[cfg(all(feature = "profiling", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod profile;
 mod proxy;
 mod run;
 mod sink;

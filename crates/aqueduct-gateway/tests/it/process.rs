@@ -11,7 +11,7 @@ use aqueduct_testkit::Folder;
 use serde_json::Value;
 
 /// No test waits this long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `aqueduct run` to its end, for configurations that do not start.
 pub(crate) fn run_to_end(config: &str) -> Output {
@@ -155,14 +155,28 @@ impl Gateway {
 
     /// An admin page: status code and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.ask("GET", path);
+        (status, String::from_utf8(body).expect("text"))
+    }
+
+    /// An admin page: status code, head and body.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String, Vec<u8>) {
+        let mut stream = self.asking(method, path);
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, head, answer.split_off(end + 4))
+    }
+
+    /// A connection on which an admin page has been asked for.
+    pub(crate) fn asking(&self, method: &str, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.admin).expect("the admin endpoint listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        (status, body.to_owned())
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")
+            .expect("it reads");
+        stream
     }
 
     /// The one row of `/statusz` for this signal.

@@ -14,8 +14,9 @@ const MIB: f64 = 1_048_576.0;
 ///
 /// It is given readings of a size, as resident memory, at whatever pace, and keeps the *smallest* of each window of time: what is left after garbage was
 /// collected, caches were swept and batches were sent. A leak is what makes these floors rise steadily: the median of the slopes between any two of
-/// them (Theil–Sen) is above a limit; nearly all pairs rise (Kendall's tau); and the floor of each third of the time is above that of the third
-/// before, the last by at least half as much as the middle one, so that growth that fades out is taken for warming up.
+/// them (Theil–Sen) is above a limit, nearly all pairs rise (Kendall's tau), the rise is five times as large as the floors' deviation from a line, and
+/// the second half of the time rises at least half as steeply as the first. Growth that fades out is taken for warming up.
+/// The same is looked for with two and three windows taken together, for cycles that are longer than one.
 ///
 /// Beside memory it watches how many objects of a pool are out ([`checked_out`](LeakDetector::checked_out)): objects that never come back
 /// raise the floor in the same way.
@@ -24,8 +25,8 @@ const MIB: f64 = 1_048_576.0;
 ///
 /// # Limits
 ///
-/// An answer takes `windows` × `window`, 8 minutes unless told otherwise. A sawtooth or a cycle must be shorter than a third of that, or it looks like a
-/// leak while it rises; give it more windows, or longer ones. What leaks more slowly than the limit is not reported: lower the limit along with longer windows.
+/// An answer takes `windows` × `window`, 9 minutes unless told otherwise. A cycle that takes longer than a third of that can look like a
+/// leak while it rises, and a leak under a cycle longer than three windows is not seen; give it longer windows. So do leaks that are small beside the noise. What leaks more slowly than the limit is not reported: lower the limit along with longer windows.
 ///
 /// # Allocation
 ///
@@ -39,7 +40,7 @@ const MIB: f64 = 1_048_576.0;
 ///
 /// let start = Instant::now();
 /// let mut detector = LeakDetector::new();
-/// for second in 0..600 {
+/// for second in 0..=600 {
 ///     let batches = (second % 20) << 20;
 ///     let leaked = second * (1 << 20) / 60; // 1 MiB a minute
 ///     detector.observe(start + Duration::from_secs(second), (100 << 20) + batches + leaked);
@@ -57,14 +58,14 @@ pub struct LeakDetector {
 }
 
 impl LeakDetector {
-    /// Over 16 windows of 30 s; memory leaks from 0.5 MiB a minute on, a pool from one object a minute on.
+    /// Over 18 windows of 30 s; memory leaks from 0.5 MiB a minute on, a pool from one object a minute on.
     pub fn new() -> Self {
-        Self::with_windows(Duration::from_secs(30), 16)
+        Self::with_windows(Duration::from_secs(30), 18)
     }
 
-    /// As [`new`](Self::new), over so many windows, 9 to 256, of this length, at least 1 ms.
+    /// As [`new`](Self::new), over so many windows, 12 to 240, of this length, at least 1 ms.
     pub fn with_windows(window: Duration, windows: usize) -> Self {
-        let windows = Windows::new(window.max(Duration::from_millis(1)), windows.clamp(9, 256));
+        let windows = Windows::new(window.max(Duration::from_millis(1)), windows.clamp(12, 240));
         LeakDetector {
             memory: windows.clone(),
             checked_out: windows,

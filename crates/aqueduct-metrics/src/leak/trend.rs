@@ -5,8 +5,23 @@ use std::time::{Duration, Instant};
 
 use super::report::{Trend, Verdict};
 
-/// Kendall's tau from which the order counts as rising: with 16 windows, chance alone gets there once in a hundred thousand times.
-const ORDER: f64 = 0.75;
+/// What is asked of floors. Fewer of them rise by chance more easily, so more is asked.
+struct Scale {
+    /// How many windows are taken together, for cycles that are longer than one.
+    together: usize,
+    /// How steadily the floors must rise (Kendall's tau).
+    order: f64,
+    /// How many times the deviation of the floors from a line the whole rise must be.
+    clear: f64,
+}
+
+const SCALES: [Scale; 3] = [
+    Scale { together: 1, order: 0.7, clear: 5.0 },
+    Scale { together: 2, order: 0.83, clear: 6.0 },
+    Scale { together: 3, order: 1.0, clear: 15.0 },
+];
+/// The second half of the time must rise at least at this share of the slope of the first half: what warms up does not.
+const LASTING: f64 = 0.5;
 
 /// From which slope on growth is a leak.
 #[derive(Clone, Copy, Debug)]
@@ -68,25 +83,50 @@ impl Windows {
         let (Some(&(begin, first)), Some(&(end, last))) = (floors.first(), floors.last()) else {
             return Trend::default();
         };
-        let (slope, order) = slope_and_order(&floors);
         let span = end - begin + minutes;
-        let horizon = self.keep as f64 * minutes;
-        // With fewer floors than that, thirds have less than three.
-        let enough = floors.len() >= 9 && floors.len() * 10 >= self.keep * 9 && span >= horizon * 0.9;
-        let verdict = if !enough {
-            Verdict::TooEarly
-        } else if slope < limits.per_minute || order < ORDER {
-            Verdict::Steady
-        } else {
-            rise(&floors, limits.per_minute)
+        let enough = floors.len() * 10 >= self.keep * 9 && span >= self.keep as f64 * minutes * 0.9;
+        let (per_minute, order) = slope_and_order(&floors);
+        let found = Trend {
+            verdict: Verdict::Steady,
+            per_minute,
+            order,
+            minutes: span,
+            first: first as u64,
+            last: last as u64,
         };
-        Trend { verdict, per_minute: slope, order, minutes: span, first: first as u64, last: last as u64 }
+        if !enough {
+            return Trend { verdict: Verdict::TooEarly, ..found };
+        }
+        let mut best = found;
+        for Scale { together, order: least_order, clear } in SCALES {
+            // From the newest on, so that what is left over is old.
+            let mut lowest: Vec<_> = floors.rchunks_exact(together).map(lowest_of).collect();
+            lowest.reverse();
+            let (per_minute, order) = slope_and_order(&lowest);
+            if per_minute < limits.per_minute || order < least_order || !is_clear(&lowest, per_minute, clear)
+            {
+                continue;
+            }
+            let lasts = lasts(&lowest, limits.per_minute);
+            let verdict = if lasts { Verdict::Leaking } else { Verdict::Fading };
+            best = Trend { verdict, per_minute, order, ..found };
+            if lasts {
+                break;
+            }
+        }
+        best
     }
+}
+
+/// The lowest of some floors, at the middle of their times.
+fn lowest_of(floors: &[(f64, f64)]) -> (f64, f64) {
+    let times = floors.iter().map(|floor| floor.0).sum::<f64>() / floors.len() as f64;
+    (times, floors.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min))
 }
 
 /// The median of the slopes of all pairs, and the share of rising pairs less that of falling ones.
 fn slope_and_order(floors: &[(f64, f64)]) -> (f64, f64) {
-    let mut slopes: Vec<_> = floors
+    let slopes: Vec<_> = floors
         .iter()
         .enumerate()
         .flat_map(|(index, from)| floors[index + 1..].iter().map(move |to| (to.1 - from.1) / (to.0 - from.0)))
@@ -94,28 +134,38 @@ fn slope_and_order(floors: &[(f64, f64)]) -> (f64, f64) {
     if slopes.is_empty() {
         return (0.0, 0.0);
     }
-    slopes.sort_by(f64::total_cmp);
     let rising = slopes.iter().filter(|slope| **slope > 0.0).count() as f64;
     let falling = slopes.iter().filter(|slope| **slope < 0.0).count() as f64;
-    let middle = slopes.len() / 2;
-    let median =
-        if slopes.len() % 2 == 1 { slopes[middle] } else { (slopes[middle - 1] + slopes[middle]) / 2.0 };
-    (median, (rising - falling) / slopes.len() as f64)
+    let order = (rising - falling) / slopes.len() as f64;
+    (median(slopes), order)
+}
+
+/// Zero of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values[..] {
+        [] => 0.0,
+        _ if values.len() % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// Whether the rise stands out from how far floors are from a line of this slope.
+fn is_clear(floors: &[(f64, f64)], per_minute: f64, times: f64) -> bool {
+    let beside: Vec<_> = floors.iter().map(|(at, floor)| floor - per_minute * at).collect();
+    let middle = median(beside.clone());
+    let distances = beside.iter().map(|floor| (floor - middle).abs());
+    // The median distance is 0.67 deviations of what is normally distributed, but that of few floors is small by chance.
+    let deviation = 1.483 * median(distances.clone().collect());
+    let deviation = if floors.len() < 12 { distances.fold(deviation, f64::max) } else { deviation };
+    let span = floors.last().zip(floors.first()).map_or(0.0, |(last, first)| last.0 - first.0);
+    per_minute * span >= times * deviation
 }
 
 /// Whether floors that rise on the whole do so to the end.
-fn rise(floors: &[(f64, f64)], per_minute: f64) -> Verdict {
-    let third = floors.len() / 3;
-    let parts = [&floors[..third], &floors[third..2 * third], &floors[floors.len() - third..]];
-    let lowest = parts.map(|part| part.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min));
-    let (early, late) = (lowest[1] - lowest[0], lowest[2] - lowest[1]);
-    // A third of the time at half of the slope that counts as a leak.
-    let least = 0.5 * per_minute * (floors[2 * third].0 - floors[third].0);
-    if early < least || late < 0.25 * least {
-        Verdict::Steady
-    } else if late < least || late < 0.6 * early {
-        Verdict::Fading
-    } else {
-        Verdict::Leaking
-    }
+fn lasts(floors: &[(f64, f64)], limit: f64) -> bool {
+    let (early, late) = floors.split_at(floors.len() / 2);
+    let (early, late) = (slope_and_order(early).0, slope_and_order(late).0);
+    late >= limit && late >= LASTING * early && early >= LASTING * limit
 }

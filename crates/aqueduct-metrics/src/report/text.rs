@@ -112,11 +112,11 @@ fn plain(text: &str) -> String {
 /// With some four digits that matter.
 fn number(value: f64) -> String {
     let size = value.abs();
-    if value == 0.0 || (size >= 1000.0 && size < 1e12) {
+    if value == 0.0 || (1000.0..1e12).contains(&size) {
         format!("{value:.0}")
-    } else if size >= 1.0 && size < 1000.0 {
+    } else if (1.0..1000.0).contains(&size) {
         format!("{value:.2}")
-    } else if size >= 1e-4 && size < 1.0 {
+    } else if (1e-4..1.0).contains(&size) {
         format!("{value:.6}")
     } else {
         format!("{value:.3e}")

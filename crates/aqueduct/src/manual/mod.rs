@@ -3,6 +3,8 @@
 
 #[cfg(feature = "pipeline")]
 pub mod delivery;
+#[cfg(feature = "metrics")]
+pub mod measuring;
 #[cfg(feature = "pool")]
 pub mod memory;
 #[cfg(feature = "lockfree")]

@@ -1,5 +1,8 @@
 //! `aqueduct-metrics`: what accounting costs.
 
+mod leaks;
+mod recorder;
+
 use std::fmt::Write;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +18,28 @@ use crate::harness::{Declared, Run, Suite};
 pub(super) const SUITE: Suite = Suite {
     name: "metrics",
     about: "A receipt's life is one accept and one settlement; the peer adds to one atomic counter at each end, which counts \
-            but can prove nothing. `on two threads` is what one arrival costs each of two intake threads. The histogram stands beside hdrhistogram used directly, the text beside `write!`.",
+            but can prove nothing. `on two threads` is what one arrival costs each of two intake threads. The histogram stands beside hdrhistogram used directly, the text beside `write!`. `record` is a latency recorded in a distribution \
+            that all threads share; the peer is an hdrhistogram behind a mutex. `wall` is what a record costs each thread, `cpu` what it costs in CPU time, both with \
+            the loop that makes the values, which is `record: the loop alone`.",
     rows: &[
         Declared::lower("receipt: accept and settle", "ns").against("two atomic additions").bar("ours<=100"),
         Declared::lower(CONTENDED, "ns").against("one atomic addition").bar("ratio<=0.5"),
         Declared::lower("receipt: accept, split in two, settle both", "ns"),
         Declared::lower("ledger: snapshot", "ns"),
         Declared::lower("histogram: record", "ns").against("hdrhistogram").bar("ratio<=1.5"),
+        Declared::lower(recorder::LOOP, "CPU ns"),
+        Declared::lower(recorder::CPU[0], "CPU ns").bar("ours<=2"),
+        Declared::lower(recorder::CPU[1], "CPU ns").bar("ours<=2"),
+        Declared::lower(recorder::CPU[2], "CPU ns").bar("ours<=2"),
+        Declared::lower(recorder::CPU[3], "CPU ns").bar("ours<=2"),
+        Declared::lower(recorder::WALL[0], "ns").against(recorder::PEER).bar("ratio<=0.4"),
+        Declared::lower(recorder::WALL[1], "ns").against(recorder::PEER).bar("ratio<=0.05"),
+        Declared::lower(recorder::PEER_CPU, "CPU ns").against(recorder::PEER),
+        Declared::lower(recorder::ERROR, "%").against("hdrhistogram, 3 digits").bar("ours<=1"),
+        Declared::lower(recorder::READ, "us"),
+        Declared::lower(leaks::FALSE_ALARMS, "alarms").bar("ours<=0"),
+        Declared::higher(leaks::FOUND, "leaks of 40").bar("ours>=40"),
+        Declared::lower(leaks::REPORT, "us"),
         Declared::lower("prometheus text: 100 samples", "ns/sample").against("write!"),
         Declared::lower("resource probe: sample", "ns"),
     ],
@@ -77,6 +95,9 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
         theirs.record(their_turn)
     };
     run.compare("histogram: record", 1, record, record_theirs)?;
+
+    recorder::measure(run)?;
+    leaks::measure(run)?;
 
     let labels: Vec<String> = (0..100).map(|index| format!("traces/{index}")).collect();
     let text = || {
