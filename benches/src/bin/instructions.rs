@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
 use aqueduct_benches::Failure;
-use aqueduct_benches::suites::{exec, lockfree, pool};
+use aqueduct_benches::suites::{exec, lockfree, pool, sampling};
 use aqueduct_lockfree::{HashMap, Queue};
 
 #[global_allocator]
@@ -47,6 +47,9 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "pool/object", budget: 282.0, run: object },
     Operation { name: "exec/push+pop", budget: 60.0, run: own_push_pop },
     Operation { name: "exec/fork generation", budget: 9.0, run: generation },
+    Operation { name: "sampling/head decision", budget: 26.0, run: sampling::operations::head },
+    Operation { name: "sampling/rate decision", budget: 77.0, run: sampling::operations::rate },
+    Operation { name: "sampling/th", budget: 850.0, run: sampling::operations::th },
 ];
 
 fn done<T>(value: T) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ mod metrics;
 mod pipeline;
 pub mod pool;
 mod receiver;
+pub mod sampling;
 mod soak;
 mod targets;
 mod throughput;
@@ -31,6 +32,7 @@ pub const ALL: &[&Suite] = &[
     &transport::SUITE,
     &batch::SUITE,
     &metrics::SUITE,
+    &sampling::SUITE,
     &wire::SUITE,
     &exec::SUITE,
     &pool::SUITE,

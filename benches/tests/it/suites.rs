@@ -28,6 +28,12 @@ fn metrics() {
 
 /// As [`wire`].
 #[test]
+fn sampling() {
+    runs("sampling");
+}
+
+/// As [`wire`].
+#[test]
 fn batch() {
     runs("batch");
 }

@@ -5,7 +5,7 @@
 //! L5  aqueduct (umbrella)          <- this crate
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
-//! L1  aqueduct-exec   aqueduct-wire   aqueduct-metrics
+//! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!
@@ -49,6 +49,7 @@
 //! | `lockfree` | queues between threads, a map for many readers, counters |
 //! | `exec` | a work-stealing pool of threads, CPU affinity, detection of forks |
 //! | `wire` | OTLP as bytes: validate, count, concatenate, answer; JSON with the feature `json`, hashes of attributes with `hash` |
+//! | `sampling` | consistent probabilities, composable samplers, rules, rates that adapt to the load; regular expressions with the feature `regex` |
 //! | `metrics` | the ledger and its receipts, a recorder of series, profiler, leak detector, Prometheus text, resource probe |
 //! | `batch` | when a batch is full, as a state machine |
 //! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off; TLS with the feature `tls` |
@@ -71,9 +72,9 @@
 //!
 //! # Features
 //!
-//! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `metrics`, `batch`,
+//! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `sampling`, `metrics`, `batch`,
 //! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
-//! attributes in `wire`. `tls`: `https://` endpoints in `transport`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
+//! attributes in `wire`. `regex`: regular expressions in the rules of `sampling`. `tls`: `https://` endpoints in `transport`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
 //! tokio's for a processor of `batch`. `full`: everything.
 
 pub mod manual;
@@ -99,6 +100,9 @@ pub use aqueduct_pool as pool;
 #[cfg(feature = "receiver")]
 #[doc(inline)]
 pub use aqueduct_receiver as receiver;
+#[cfg(feature = "sampling")]
+#[doc(inline)]
+pub use aqueduct_sampling as sampling;
 #[cfg(feature = "transport")]
 #[doc(inline)]
 pub use aqueduct_transport as transport;

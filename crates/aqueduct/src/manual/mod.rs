@@ -9,5 +9,7 @@ pub mod measuring;
 pub mod memory;
 #[cfg(feature = "lockfree")]
 pub mod queues;
+#[cfg(feature = "sampling")]
+pub mod sampling;
 #[cfg(feature = "exec")]
 pub mod threads;

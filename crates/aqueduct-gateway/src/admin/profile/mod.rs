@@ -34,7 +34,8 @@ struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
-        (!TAKING.swap(true, Ordering::AcqRel)).then_some(Self)
+        // Made only if it is: one that is dropped gives the turn back.
+        (!TAKING.swap(true, Ordering::AcqRel)).then(|| Self)
     }
 }
 
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn one_at_a_time_and_then_the_next() {
         let first = Turn::take().expect("nobody else takes profiles in these tests");
-        assert!(Turn::take().is_none());
+        // Twice: who is refused must not give back what is not his.
+        assert!(Turn::take().is_none() && Turn::take().is_none());
         drop(first);
         assert!(Turn::take().is_some());
     }
