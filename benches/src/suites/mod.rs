@@ -17,6 +17,7 @@ mod soak;
 mod targets;
 mod throughput;
 mod transport;
+mod tune;
 pub mod wire;
 
 use crate::harness::Suite;
@@ -31,6 +32,7 @@ pub const ALL: &[&Suite] = &[
     &receiver::SUITE,
     &transport::SUITE,
     &batch::SUITE,
+    &tune::SUITE,
     &metrics::SUITE,
     &sampling::SUITE,
     &wire::SUITE,

@@ -4,8 +4,8 @@
 //! L6  aqueduct-gateway
 //! L5  aqueduct
 //! L3  aqueduct-pipeline
-//! L2  aqueduct-batch   aqueduct-transport   [aqueduct-receiver]
-//! L1  aqueduct-exec   aqueduct-wire   aqueduct-metrics
+//! L2  aqueduct-batch   aqueduct-transport  [aqueduct-receiver]  aqueduct-tune
+//! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 //!

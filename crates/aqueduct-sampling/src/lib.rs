@@ -5,7 +5,7 @@
 //! L5  aqueduct
 //! L4  aqueduct-opentelemetry
 //! L3  aqueduct-pipeline
-//! L2  aqueduct-batch   aqueduct-transport   aqueduct-receiver
+//! L2  aqueduct-batch   aqueduct-transport   aqueduct-receiver   aqueduct-tune
 //! L1  aqueduct-exec   aqueduct-wire  [aqueduct-sampling]   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
@@ -79,6 +79,7 @@
 //! - A [`Sampler`] decides. Besides [`Composite`] there are [`RateSampler`], which adapts to the load, [`ParentBased`] with its five slots, and [`TraceIdRatio`],
 //!   which decides as SDKs did before there were thresholds.
 //! - A [`DownstreamSampler`] samples what has been sampled before, in a gateway.
+//! - A [`tail::TailSampler`] holds whole traces, within a number of bytes, and decides when it has seen them.
 //!
 //! # Guarantees
 //!
@@ -92,7 +93,7 @@
 //!
 //! # Limitations
 //!
-//! - A sampler at the head does not see errors and durations, which are there when a span ends.
+//! - A sampler at the head does not see errors and durations, which are there when a span ends: that is what [`tail`] is for.
 //! - Composable samplers change `th` alone in a trace state, not other sub-keys or members.
 //! - The adaptive sampler steers what begins here. If others send more sampled traces than the target allows, it can only go to its lowest
 //!   probability. After a sudden rise of the load, traces that were begun until it was noticed are finished, so what comes of them may exceed the
@@ -119,6 +120,7 @@ mod hex;
 mod randomness;
 mod rate;
 mod rules;
+pub mod tail;
 mod threshold;
 mod trace_state;
 

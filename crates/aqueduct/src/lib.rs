@@ -4,7 +4,7 @@
 //! L6  aqueduct-gateway
 //! L5  aqueduct (umbrella)          <- this crate
 //! L3  aqueduct-pipeline
-//! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver
+//! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver  aqueduct-tune
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
@@ -54,6 +54,7 @@
 //! | `batch` | when a batch is full, as a state machine |
 //! | `transport` | a client for OTLP over gRPC and HTTP, retry tables, back-off; TLS with the feature `tls` |
 //! | `receiver` | a server for OTLP over gRPC and HTTP |
+//! | `tune` | bottlenecks, checklists, and better settings while a pipeline runs |
 //! | `pipeline` | intake to settlement, with every item accounted for |
 //!
 //! The [`manual`] has a chapter for each layer that needs more than a page.
@@ -73,7 +74,7 @@
 //! # Features
 //!
 //! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `sampling`, `metrics`, `batch`,
-//! `transport`, `receiver`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
+//! `transport`, `receiver`, `tune`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
 //! attributes in `wire`. `regex`: regular expressions in the rules of `sampling`. `tls`: `https://` endpoints in `transport`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
 //! tokio's for a processor of `batch`. `full`: everything.
 
@@ -106,6 +107,9 @@ pub use aqueduct_sampling as sampling;
 #[cfg(feature = "transport")]
 #[doc(inline)]
 pub use aqueduct_transport as transport;
+#[cfg(feature = "tune")]
+#[doc(inline)]
+pub use aqueduct_tune as tune;
 #[cfg(feature = "wire")]
 #[doc(inline)]
 pub use aqueduct_wire as wire;

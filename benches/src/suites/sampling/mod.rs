@@ -3,6 +3,7 @@
 mod decisions;
 pub mod operations;
 mod rates;
+mod tail;
 
 use aqueduct_sampling::{ItemFacts, Kind, Parent, TraceFacts};
 
@@ -21,7 +22,11 @@ pub(super) const SUITE: Suite = Suite {
             last one applies; the peer looks for ten substrings, as one would write it in place. `th` is written into a text that has room. The rate \
             sampler's rows are a simulation with the time by hand: traces arrive evenly, ten times as many from one moment on, then a tenth again; \
             with traces of 100 spans these take a second. The error is that of the probability for what is offered, after 5 s; the swing is the largest \
-            deviation, the steady error the mean one, of the 20 s from then on.",
+            deviation, the steady error the mean one, of the 20 s from then on. \
+            The tail sampler's traces have 20 spans, a thousand are open at a time, one in a hundred has an error; a span is a reference-counted buffer that counts \
+            as 400 bytes, and its figure has everything in it: making it, offering it, its share of the decision, dropping it. The peer is what one would write in \
+            place, a `HashMap` from trace id to a vector and a queue of roots; it has no bounds, no time-out and no memory of what it decided. `ten policies` has \
+            one of most kinds, with two attributes to look up; under pressure there is room for a quarter of what is open; a late span's trace is in the decision cache.",
     rows: &[
         Declared::lower("head decision", "ns").against(SDK).bar("ratio<=0.25"),
         Declared::lower("head decision, absolutely", "ns").bar("ours<=2"),
@@ -43,13 +48,19 @@ pub(super) const SUITE: Suite = Suite {
         Declared::lower("rate, 10x steps, 100 spans a trace: error after 5 s", "%").bar("ours<=10"),
         Declared::lower("rate, 10x steps, 100 spans a trace: steady error", "%").bar("ours<=2"),
         Declared::lower("rate, 10x steps, 100 spans a trace: swing", "%").bar("ours<=5"),
+        Declared::lower("tail: errors kept", "ns/span").against(tail::PEER).bar("ours<=1000"),
+        Declared::lower("tail: ten policies", "ns/span").bar("ours<=1000"),
+        Declared::lower("tail: under pressure", "ns/span").bar("ours<=1000"),
+        Declared::lower("tail: late spans", "ns/span").bar("ours<=1000"),
+        Declared::lower("tail: traces of one span", "ns/span").bar("ours<=1000"),
     ],
     measure,
 };
 
 fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     decisions::measure(run)?;
-    rates::measure(run)
+    rates::measure(run)?;
+    tail::measure(run)
 }
 
 /// A span that is about to begin.

@@ -52,9 +52,18 @@ fn every_metric_is_written() {
     pipeline.shutdown(crate::scripted::PATIENCE).unwrap();
     let mut text = aqueduct_metrics::PrometheusText::new();
     aqueduct_pipeline::write_prometheus(&pipeline.status(), &mut text);
+    aqueduct_pipeline::write_distributions(&pipeline.distributions(), &mut text);
     let text = text.finish();
     for desc in aqueduct_pipeline::METRICS {
-        assert!(text.lines().any(|line| line.starts_with(&format!("{}{{", desc.name))), "{}", desc.name);
+        let ends: &[&str] = if desc.kind == aqueduct_metrics::Kind::Histogram {
+            &["_bucket", "_sum", "_count"]
+        } else {
+            &[""]
+        };
+        for end in ends {
+            let begins = format!("{}{end}{{", desc.name);
+            assert!(text.lines().any(|line| line.starts_with(&begins)), "{begins}");
+        }
     }
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = line.split(' ').next().unwrap();

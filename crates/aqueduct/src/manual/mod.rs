@@ -13,3 +13,5 @@ pub mod queues;
 pub mod sampling;
 #[cfg(feature = "exec")]
 pub mod threads;
+#[cfg(feature = "tune")]
+pub mod tuning;

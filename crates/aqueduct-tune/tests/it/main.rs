@@ -1,0 +1,11 @@
+//! Integration tests of `aqueduct-tune`, one module per subject.
+
+mod bounds;
+mod checklists;
+mod diagnosis;
+mod hostile;
+mod noise;
+mod objective;
+mod simulated;
+mod simulator;
+mod tuner;
