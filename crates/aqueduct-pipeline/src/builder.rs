@@ -13,6 +13,7 @@ use crate::destination::Destination;
 use crate::home::{Absent, Given, Home, Recipe};
 use crate::notice::{Notice, NoticeHandler};
 use crate::pipeline::Pipeline;
+use crate::transform::{Transform, Transforms};
 use crate::worker::Worker;
 
 /// Builds a [`Pipeline`]; see [`Pipeline::builder`].
@@ -23,6 +24,7 @@ pub struct Builder {
     lanes: Vec<(Arc<Destination>, LaneConfig)>,
     worker: Option<Arc<Worker>>,
     notices: Option<NoticeHandler>,
+    transforms: Transforms,
     given: Given,
 }
 
@@ -44,6 +46,7 @@ impl Builder {
             lanes: Vec::new(),
             worker: None,
             notices: None,
+            transforms: Transforms::new(),
             given: Given::default(),
         }
     }
@@ -69,6 +72,12 @@ impl Builder {
     /// Sends notices here. Without a handler they are not made.
     pub fn notices(mut self, handler: impl Fn(Signal, &str, &Notice) + Send + Sync + 'static) -> Self {
         self.notices = Some(Arc::new(handler));
+        self
+    }
+
+    /// Changes each chunk before room for it is reserved, after those that were given before; see [`Transform`]. Without one nothing is looked at.
+    pub fn transform(mut self, transform: impl Transform) -> Self {
+        self.transforms.push(Arc::new(transform));
         self
     }
 
@@ -104,7 +113,7 @@ impl Builder {
     ///
     /// [`BuildError`] names the setting or the operating system's refusal.
     pub fn build(self) -> Result<Pipeline, BuildError> {
-        let Self { signal, config, lanes, worker, notices, given } = self;
+        let Self { signal, config, lanes, worker, notices, transforms, given } = self;
         config.batch.validate().map_err(BuildError::Batch)?;
         if config.shards == 0 {
             return Err(BuildError::Zero("shards"));
@@ -130,7 +139,8 @@ impl Builder {
             Some(worker) => worker,
             None => Arc::new(Worker::start("aqueduct-pipe").map_err(BuildError::Worker)?),
         };
-        let recipe = Recipe { signal, config, lanes, worker, notices, given: PerProcess::with(given) };
+        let given = PerProcess::with(given);
+        let recipe = Recipe { signal, config, lanes, worker, notices, transforms, given };
         match Home::new(recipe) {
             Ok(home) => Ok(Pipeline::of(home)),
             Err(Absent::Worker(error)) => Err(BuildError::Worker(error)),

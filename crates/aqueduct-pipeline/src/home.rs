@@ -22,6 +22,7 @@ use crate::intake::Shared;
 use crate::lane::{Lane, Phase};
 use crate::notice::NoticeHandler;
 use crate::pipeline::Pipeline;
+use crate::transform::Transforms;
 use crate::worker::Worker;
 
 /// What all handles of a pipeline refer to.
@@ -43,6 +44,7 @@ pub(crate) struct Recipe {
     pub(crate) lanes: Vec<(Arc<Destination>, LaneConfig)>,
     pub(crate) worker: Arc<Worker>,
     pub(crate) notices: Option<NoticeHandler>,
+    pub(crate) transforms: Transforms,
     pub(crate) given: PerProcess<Given>,
 }
 
@@ -146,7 +148,9 @@ impl Core {
         let slabs = given.slabs.clone().unwrap_or_else(|| Pipeline::slab_pool(recipe.config.slab_pool_bytes));
         let worker = &recipe.worker;
         let thread = worker.thread_id().map_err(Absent::Worker)?;
-        let shared = Arc::new(Shared::new(recipe.signal, &recipe.config, &slabs, thread, lanes));
+        let mut shared = Shared::new(recipe.signal, &recipe.config, &slabs, thread, lanes);
+        shared.transforms.clone_from(&recipe.transforms);
+        let shared = Arc::new(shared);
         for lane in &shared.lanes {
             worker
                 .spawn(dispatch::supervise(Arc::clone(lane), recipe.notices.clone()))

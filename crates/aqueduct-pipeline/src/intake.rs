@@ -1,5 +1,6 @@
 //! The way in: budget, ledger, open batch.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -20,6 +21,7 @@ use crate::home::{Absent, Home};
 use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
 use crate::slots::{Ask, OpenChunks};
+use crate::transform::{self, Transforms};
 
 /// Why a chunk or an item was not taken. Its items are in no ledger: whoever offered them still owns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +53,8 @@ impl Refused {
     }
 }
 
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::Full { retry_after } => {
                 write!(f, "the pipeline's byte budget is full; offer again in {} ms", retry_after.as_millis())
@@ -84,9 +86,9 @@ impl Clone for Intake {
 }
 
 /// What intakes, the sealer and the pipeline's handle share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     signal: Signal,
+    pub(crate) transforms: Transforms,
     pub(crate) lanes: Vec<Arc<Lane>>,
     /// As many as there are to be for each priority, the priorities one after the other.
     shards: Vec<Mutex<Shard>>,
@@ -130,6 +132,7 @@ impl Shared {
         let queue_bytes = lanes.iter().map(|lane| lane.budget.limit()).min().unwrap_or_default();
         Self {
             signal,
+            transforms: Transforms::new(),
             lanes,
             open_chunks: OpenChunks::new(config, queue_bytes, slabs.clone()),
             shards: (0..shards_each * Priority::ALL.len()).map(|_| shard()).collect(),
@@ -386,30 +389,53 @@ impl Shared {
             }
             return Ok(());
         }
+        let (chunk, lacking) = self.transform(chunk);
         let bytes = chunk.len() as u64;
         self.reserve(bytes, chunk.items(), priority)?;
-        if self.enter(shard, chunk, priority, fanout) {
+        if self.enter(shard, chunk, lacking, priority, fanout) {
             return Ok(());
         }
         self.release(&self.lanes, bytes);
         Err(Refused::Closed)
     }
 
+    /// What the transforms make of a chunk, and how many items it lacks then.
+    #[inline]
+    fn transform(&self, chunk: Chunk) -> (Chunk, u64) {
+        if self.transforms.is_empty() { (chunk, 0) } else { transform::apply(&self.transforms, chunk) }
+    }
+
     /// The same for a chunk whose items were taken before, when `reserved` bytes were set aside for it, which is no less than it has.
     pub(crate) fn put_reserved(&self, shard: usize, chunk: Chunk, reserved: u64) {
+        let (chunk, lacking) = self.transform(chunk);
         let (items, bytes) = (chunk.items(), chunk.len() as u64);
         self.release(&self.lanes, reserved.saturating_sub(bytes));
-        if self.enter(shard, chunk, Priority::Normal, None) {
+        // What a transform adds is there, whether or not it fits.
+        self.charge(bytes.saturating_sub(reserved));
+        if self.enter(shard, chunk, lacking, Priority::Normal, None) {
             return;
         }
         self.release(&self.lanes, bytes);
-        for lane in &self.lanes {
-            lane.ledger.accept(items).dropped(DropReason::Shutdown);
+        self.drop_now(items, DropReason::Shutdown);
+        self.drop_now(lacking, DropReason::NotSampled);
+    }
+
+    /// Counts items as accepted and dropped.
+    fn drop_now(&self, items: u64, reason: DropReason) {
+        for lane in self.lanes.iter().filter(|_| items > 0) {
+            lane.ledger.accept(items).dropped(reason);
         }
     }
 
-    /// Takes a chunk for which there is room, or not if the shard is closed.
-    fn enter(&self, shard: usize, chunk: Chunk, priority: Priority, fanout: Option<Arc<Fanout>>) -> bool {
+    /// Takes a chunk for which there is room, and counts the items that were left out of it; or neither, if the shard is closed.
+    fn enter(
+        &self,
+        shard: usize,
+        chunk: Chunk,
+        lacking: u64,
+        priority: Priority,
+        fanout: Option<Arc<Fanout>>,
+    ) -> bool {
         let weight = Weight { items: chunk.items(), bytes: chunk.len() as u64 };
         let now = Instant::now();
         let opened = {
@@ -419,6 +445,13 @@ impl Shared {
                 return false;
             }
             // Accepted only past the last refusal, and under the lock, so that a snapshot that takes it agrees.
+            self.drop_now(lacking, DropReason::NotSampled);
+            if chunk.is_empty() {
+                if let Some(fanout) = fanout {
+                    fanout.nothing_to_deliver();
+                }
+                return true;
+            }
             let receipts = self.receipts(weight.items, fanout);
             let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
             self.hand_over(sealed, priority, now);
@@ -525,5 +558,15 @@ impl Shared {
             [lane] => Receipts::One(receipt(lane)),
             lanes => Receipts::Many(lanes.iter().map(receipt).collect()),
         }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("signal", &self.signal)
+            .field("transforms", &self.transforms.len())
+            .field("lanes", &self.lanes)
+            .finish_non_exhaustive()
     }
 }

@@ -64,6 +64,8 @@
 //! - What waits while more than a quarter of the byte budget is used is compressed, and charged for what is left of it ([`LaneConfig::compress_held_above`]); what failed is kept as it was
 //!   sent, and not as merged besides. Where the destination does not take it so, it is inflated again, charged for both, and but for four batches only while the budget has room. What happens when the budget is full all the same says [`Overflow`].
 //! - [`Parameters`] are what [`Pipeline::apply`] changes while the pipeline runs; a [`Preset`] is a set of settings to begin with. [`Health`] tells at a glance how it goes.
+//! - A [`Transform`] ([`Builder::transform`]) changes chunks on their way in, or leaves items of them out, which are counted as `not_sampled`: a
+//!   [`ProbabilisticSampler`] samples spans and log records without decoding them. [`OtlpFacts`] are what samplers may look at.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
@@ -143,8 +145,10 @@ mod parcel;
 mod pipeline;
 mod preset;
 mod report;
+mod sample;
 mod slots;
 mod sync;
+mod transform;
 mod worker;
 
 pub use acknowledge::Delivery;
@@ -162,4 +166,6 @@ pub use notice::{Notice, NoticeHandler};
 pub use pipeline::Pipeline;
 pub use preset::Preset;
 pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
+pub use sample::{OtlpFacts, ProbabilisticSampler};
+pub use transform::Transform;
 pub use worker::Worker;

@@ -20,6 +20,20 @@ pub enum DownstreamMode {
     HashSeed(u32),
 }
 
+/// Where log records have their randomness from, besides an explicit one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttributeSource {
+    /// The id of the trace; the hash of the attribute if there is no id.
+    #[default]
+    #[doc(alias = "traceID")]
+    TraceId,
+    /// The hash of the attribute alone, in mode [`HashSeed`](DownstreamMode::HashSeed). In the other modes the same as
+    /// [`TraceId`](AttributeSource::TraceId), as in the collector.
+    #[doc(alias = "record")]
+    Record,
+}
+
 /// What a [`DownstreamSampler`] is to do. The names are those of the collector's probabilistic sampler processor.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -35,8 +49,9 @@ pub struct DownstreamConfig {
     /// Whether items are dropped that cannot be judged: without randomness, or with a threshold that their randomness gives the lie. Otherwise they
     /// are kept, and without a threshold. Default true.
     pub fail_closed: bool,
-    /// Where log records have their randomness: an attribute of this name is hashed instead of the trace's id. In mode
-    /// [`HashSeed`](DownstreamMode::HashSeed) only. Default none.
+    /// Where log records have their randomness. Default [`AttributeSource::TraceId`].
+    pub attribute_source: AttributeSource,
+    /// The attribute that is hashed where log records do not have their randomness from their trace's id. Default none.
     pub from_attribute: Option<String>,
     /// The attribute that overrides the percentage. Of a span, 0 drops it and more keeps it. Of a log record it is a percentage of its own.
     /// Default `sampling.priority`, which is the collector's for spans; it has none for log records. `None` for no such attribute.
@@ -51,6 +66,7 @@ impl Default for DownstreamConfig {
             mode: DownstreamMode::Proportional,
             precision: 4,
             fail_closed: true,
+            attribute_source: AttributeSource::TraceId,
             from_attribute: None,
             priority: Some("sampling.priority".to_owned()),
         }
@@ -134,6 +150,7 @@ pub struct DownstreamSampler {
     ratio: f64,
     precision: u32,
     fail_closed: bool,
+    attribute_source: AttributeSource,
     from_attribute: Option<Box<str>>,
     priority: Option<Box<str>>,
 }
@@ -142,9 +159,12 @@ pub struct DownstreamSampler {
 struct Arrived {
     threshold: Option<Threshold>,
     explicit: Option<Randomness>,
-    /// What it is judged by, and whether that has to be written into it.
+    /// What it is judged by.
     randomness: Option<Randomness>,
+    /// Whether that is a hash in place of what the specification has.
     hashed: bool,
+    /// Whether it has to be written into the item.
+    written: bool,
 }
 
 impl DownstreamSampler {
@@ -168,6 +188,7 @@ impl DownstreamSampler {
             ratio,
             precision: config.precision,
             fail_closed: config.fail_closed,
+            attribute_source: config.attribute_source,
             from_attribute: config.from_attribute.as_deref().map(Into::into),
             priority: config.priority.as_deref().map(Into::into),
         })
@@ -176,7 +197,8 @@ impl DownstreamSampler {
     /// Decides about a span: `th` and `rv` are in its trace state.
     pub fn span<F: ItemFacts + ?Sized>(&self, facts: &F) -> Verdict {
         let state = OtelTraceState::parse(facts.ot());
-        let arrived = self.arrived(state.threshold(), state.explicit_randomness(), facts.trace_id(), None);
+        let arrived =
+            self.arrived(state.threshold(), state.explicit_randomness(), facts.trace_id(), true, || None);
         let priority = self.priority.as_deref().and_then(|key| number(facts.attribute(key)?));
         match priority {
             Some(priority) if priority > 0.0 => {
@@ -196,8 +218,10 @@ impl DownstreamSampler {
         };
         let threshold_text = text(LOG_THRESHOLD).and_then(|text| text.parse().ok());
         let explicit = text(LOG_RANDOMNESS).and_then(|text| text.parse().ok());
-        let source = self.from_attribute.as_deref().map(|key| facts.attribute(key));
-        let arrived = self.arrived(threshold_text, explicit, facts.trace_id(), source);
+        let by_trace = self.attribute_source == AttributeSource::TraceId;
+        let arrived = self.arrived(threshold_text, explicit, facts.trace_id(), by_trace, || {
+            facts.attribute(self.from_attribute.as_deref()?)
+        });
         let priority = self.priority.as_deref().and_then(|key| number(facts.attribute(key)?));
         match priority {
             Some(percentage) => {
@@ -208,26 +232,27 @@ impl DownstreamSampler {
         }
     }
 
-    /// `source` is the attribute to hash, if it is not the id, and it may be absent.
-    fn arrived(
+    /// `attribute` is what is hashed where the id is not there, or does not count (`by_trace`).
+    fn arrived<'f>(
         &self,
         threshold: Option<Threshold>,
         explicit: Option<Randomness>,
         id: [u8; 16],
-        source: Option<Option<Value<'_>>>,
+        by_trace: bool,
+        attribute: impl FnOnce() -> Option<Value<'f>>,
     ) -> Arrived {
         let has_id = id != [0; 16];
+        let of_value = |seed| match attribute()? {
+            Value::Str(text) => Some(hashed(seed, text.as_bytes())),
+            value => Some(hashed(seed, plain(value).as_bytes())),
+        };
         let DownstreamMode::HashSeed(seed) = self.mode else {
-            let randomness = explicit.or_else(|| has_id.then(|| Randomness::from_trace_id(&id)));
-            return Arrived { threshold, explicit, randomness, hashed: false };
+            let given = explicit.or_else(|| has_id.then(|| Randomness::from_trace_id(&id)));
+            let randomness = given.or_else(|| of_value(0));
+            return Arrived { threshold, explicit, randomness, hashed: false, written: given.is_none() };
         };
-        let randomness = match source {
-            Some(Some(Value::Str(text))) => Some(hashed(seed, text.as_bytes())),
-            Some(Some(value)) => Some(hashed(seed, plain(value).as_bytes())),
-            // What lacks the attribute is told apart by its trace.
-            Some(None) | None => has_id.then(|| hashed(seed, &id)),
-        };
-        Arrived { threshold, explicit, randomness, hashed: true }
+        let randomness = if by_trace && has_id { Some(hashed(seed, &id)) } else { of_value(seed) };
+        Arrived { threshold, explicit, randomness, hashed: true, written: true }
     }
 
     fn judge(
@@ -266,7 +291,7 @@ impl DownstreamSampler {
         if !raised.keeps(randomness) {
             return Verdict::DROP;
         }
-        let written = arrived.hashed.then_some(randomness);
+        let written = arrived.written.then_some(randomness);
         Verdict { kept: true, threshold: Some(raised), randomness: written, fault: None }
     }
 }

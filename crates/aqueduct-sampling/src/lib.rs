@@ -125,7 +125,7 @@ mod threshold;
 mod trace_state;
 
 pub use decision::Decision;
-pub use downstream::{DownstreamConfig, DownstreamMode, DownstreamSampler, Fault, Verdict};
+pub use downstream::{AttributeSource, DownstreamConfig, DownstreamMode, DownstreamSampler, Fault, Verdict};
 pub use error::{ConfigError, ParseHexError, ProbabilityError};
 pub use facts::{ItemFacts, Kind, Parent, TraceFacts, Value};
 pub use head::{

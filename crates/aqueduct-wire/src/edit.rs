@@ -34,8 +34,9 @@ use crate::encode::{EncodedAttributes, ValueRef};
 use crate::schema::Level;
 use crate::schema::numbers::{event, exemplar, exponential_point, histogram_point, link, metric};
 use crate::schema::numbers::{number_point, span};
-use crate::{Chunk, Invalid, Merged, Signal};
+use crate::{Chunk, Invalid, Item, Merged, Signal};
 use attributes::Attributes;
+use core::borrow::Borrow;
 use core::fmt;
 
 /// Changes to the attributes of all resources, all scopes or all items of a request, or of what is in the items.
@@ -244,6 +245,47 @@ impl Edit {
                 None => Ok(false),
             }),
         }
+    }
+
+    /// Makes changes of its own to the attributes of each item: those of the edit that `each` gives for it, which is one of
+    /// [`items`](Edit::items). An item for which it gives none, or an edit of something else, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Edit::apply`].
+    ///
+    /// # Allocation
+    ///
+    /// As [`Edit::apply`], and for each item with an edit two lists of its keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aqueduct_wire::edit::Edit;
+    /// use aqueduct_wire::{Chunk, Limits, Signal};
+    ///
+    /// // Two log records with the severity texts "A" and "B".
+    /// let request = b"\x0a\x0c\x12\x0a\x12\x03\x1a\x01A\x12\x03\x1a\x01B".to_vec();
+    /// let chunk = Chunk::validate(Signal::Logs, request.into(), &Limits::default())?;
+    ///
+    /// let marked = Edit::items().with_upsert("last", true);
+    /// let edited = Edit::apply_each(&chunk, |record| record.bytes().ends_with(b"B").then_some(&marked))?;
+    /// assert!(edited.to_bytes().ends_with(b"\x12\x0f\x1a\x01B\x32\x0a\x0a\x04last\x12\x02\x10\x01"));
+    /// # Ok::<(), aqueduct_wire::Invalid>(())
+    /// ```
+    pub fn apply_each<E: Borrow<Edit>>(
+        chunk: &Chunk,
+        mut each: impl FnMut(&Item<'_>) -> Option<E>,
+    ) -> Result<Merged, Invalid> {
+        let (signal, request) = (chunk.signal(), chunk.bytes());
+        pass::rewrite(chunk, None, |rope, body, data, around| match each(&Item::new(body, around)) {
+            Some(edit) if edit.borrow().of == Of::Items => Attributes::new(request, edit.borrow()).message(
+                rope,
+                body,
+                crate::schema::item_attributes(signal, data),
+            ),
+            _ => Ok(false),
+        })
     }
 }
 

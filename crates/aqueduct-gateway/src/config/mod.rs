@@ -25,6 +25,7 @@ mod queue;
 mod read;
 mod receivers;
 mod resolve;
+mod samplers;
 mod secret;
 mod size;
 mod summary;
@@ -46,6 +47,7 @@ pub use position::{Given, Position, Setting};
 pub use processors::Batch;
 pub use queue::{Queue, Retry};
 pub use receivers::{Acknowledge, Keepalive, Limits, Listener, Receiver};
+pub use samplers::{AttributeSource, ProbabilisticSampler, SamplingMode};
 pub use secret::Secret;
 pub use telemetry::{LogLevel, Telemetry};
 pub use tls::{Tls, TlsVersion};
@@ -102,6 +104,7 @@ impl Config {
             name: signal.as_str().to_owned(),
             signal,
             receivers: vec![0],
+            samplers: Vec::new(),
             batch: Some(Batch::default()),
             exporters: vec![0],
         };

@@ -10,9 +10,10 @@ use super::exporters::{Exporter, ExporterKind};
 use super::processors::{Batch, Processor};
 use super::read::{Field, Keys, Section, nearest, sorted};
 use super::receivers::Receiver;
+use super::samplers::ProbabilisticSampler;
 
 /// One pipeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Pipeline {
     /// Its name in the file, such as `traces` or `traces/2`.
@@ -22,6 +23,8 @@ pub struct Pipeline {
     /// Indices into [`Config::receivers`](super::Config::receivers); at least one. No receiver feeds two pipelines of
     /// one signal.
     pub receivers: Vec<usize>,
+    /// What is left out before requests are joined: the samplers in their order.
+    pub samplers: Vec<ProbabilisticSampler>,
     /// How requests are joined; `None` sends each on as it came.
     pub batch: Option<Batch>,
     /// Indices into [`Config::exporters`](super::Config::exporters); at least one. Each gets everything.
@@ -42,6 +45,7 @@ pub(crate) struct Components {
 pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipeline>, Option<u64>) {
     let mut pipelines: Vec<Pipeline> = Vec::new();
     let mut budget = Budget::default();
+    let mut for_logs = LogsOnly::default();
     // (signal, receiver) -> the pipeline it feeds.
     let mut fed: HashMap<(Signal, usize), String> = HashMap::new();
     let (receiver_names, processor_names, exporter_names) =
@@ -54,6 +58,7 @@ pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipelin
         let exporters = references(&section, "exporters", &exporter_names, true);
         let batch = self::processors(&processors, &components.processors, &mut budget);
         let Some(signal) = signal else { continue };
+        let samplers = samplers(signal, &processors, &components.processors, &mut for_logs);
         for (index, reference) in &receivers {
             if let Some(other) = fed.insert((signal, *index), name.to_owned()) {
                 let receiver = &components.receivers[*index].name;
@@ -71,6 +76,7 @@ pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipelin
             name: name.to_owned(),
             signal,
             receivers: receivers.iter().map(|(index, _)| *index).collect(),
+            samplers,
             batch,
             exporters: exporters.iter().map(|(index, _)| *index).collect(),
         });
@@ -82,6 +88,7 @@ pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipelin
         );
     }
     budget.check(section.findings);
+    for_logs.check(section.findings);
     (pipelines, budget.found.map(|(bytes, ..)| bytes))
 }
 
@@ -178,11 +185,59 @@ fn processors(
                 limited = true;
                 budget.note(*bytes, &defined[*index].name, reference);
             }
-            None => {}
+            Some(Processor::ProbabilisticSampler(_)) if batch.is_some() => {
+                let message = "acts before the batch, whatever the order: batches are made of what is kept";
+                let warning = Finding::new(reference.node.at, reference.path.clone(), message);
+                reference.findings.warning(warning);
+            }
+            Some(Processor::ProbabilisticSampler(_)) | None => {}
         }
     }
     budget.unlimited |= !limited;
     batch.flatten()
+}
+
+/// The samplers among a pipeline's processors.
+fn samplers(
+    signal: Signal,
+    references: &[(usize, Field<'_>)],
+    defined: &[Defined<Processor>],
+    for_logs: &mut LogsOnly,
+) -> Vec<ProbabilisticSampler> {
+    let mut samplers = Vec::new();
+    for (index, reference) in references {
+        let Some(Processor::ProbabilisticSampler(sampler)) = &defined[*index].component else { continue };
+        if signal == Signal::Metrics {
+            let message = "samples traces and logs: data points that lack would make their sums wrong";
+            let finding = Finding::new(reference.node.at, reference.path.clone(), message);
+            reference.fail(finding.with_help("remove it from this list"));
+            continue;
+        }
+        if sampler.is_for_logs() {
+            for_logs.note(*index, signal, reference);
+        }
+        samplers.push(sampler.clone());
+    }
+    samplers
+}
+
+/// Samplers with settings that only log records have: which of them no logs pipeline uses, and where one of traces does.
+#[derive(Debug, Default)]
+struct LogsOnly(BTreeMap<usize, Option<Finding>>);
+
+impl LogsOnly {
+    fn note(&mut self, index: usize, signal: Signal, reference: &Field<'_>) {
+        let message = "`attribute_source`, `from_attribute` and `sampling_priority` are for log records: they have no effect on spans";
+        let warning = || Finding::new(reference.node.at, reference.path.clone(), message);
+        match signal {
+            Signal::Logs => drop(self.0.insert(index, None)),
+            _ => drop(self.0.entry(index).or_insert_with(|| Some(warning()))),
+        }
+    }
+
+    fn check(self, findings: &Findings) {
+        self.0.into_values().flatten().for_each(|warning| findings.warning(warning));
+    }
 }
 
 /// The receive budget as the pipelines state it. It is one per process, however many pipelines name it.

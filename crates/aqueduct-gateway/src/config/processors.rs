@@ -1,4 +1,4 @@
-//! `processors`: batch, and memory_limiter as the bound of the receive budget.
+//! `processors`: batch, memory_limiter as the bound of the receive budget, and what is in [`samplers`].
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use super::components::{Defined, Kind};
 use super::duration::LONGEST;
 use super::errors::Finding;
 use super::read::{Field, Keys, Section};
+use super::samplers::{self, ProbabilisticSampler};
 
 const MIB: u64 = 1 << 20;
 
@@ -36,21 +37,24 @@ impl Default for Batch {
 }
 
 /// A processor as defined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Processor {
     /// `None`: the timeout is zero, so every request is sent on as it is.
     Batch(Option<Batch>),
     /// Bytes of the process-wide receive budget.
     MemoryLimiter(u64),
+    /// A share of spans or log records.
+    ProbabilisticSampler(ProbabilisticSampler),
 }
 
 const CHANGES_DATA: &str =
     "this gateway forwards the bytes it received: transform the data in the SDK or the collector";
-const SAMPLING: &str = "sampling is not supported yet: sample in the SDK or the collector";
+const SAMPLING: &str =
+    "sampling of whole traces is not supported yet: use `probabilistic_sampler`, or the collector";
 
 pub(crate) const KIND: Kind = Kind {
     noun: "processor",
-    supported: &["batch", "memory_limiter"],
+    supported: &["batch", "memory_limiter", "probabilistic_sampler"],
     refused: &[
         ("attributes", CHANGES_DATA),
         ("resource", CHANGES_DATA),
@@ -60,7 +64,6 @@ pub(crate) const KIND: Kind = Kind {
         ("redaction", CHANGES_DATA),
         ("k8sattributes", CHANGES_DATA),
         ("k8s_attributes", CHANGES_DATA),
-        ("probabilistic_sampler", SAMPLING),
         ("tail_sampling", SAMPLING),
     ],
 };
@@ -91,6 +94,7 @@ pub(crate) const MEMORY_LIMITER: Keys = Keys {
 pub(crate) fn read(section: Option<Field<'_>>) -> Vec<Defined<Processor>> {
     KIND.define(section, |kind, _, field| match kind {
         "batch" => Some(Processor::Batch(batch(field))),
+        "probabilistic_sampler" => samplers::probabilistic(field).map(Processor::ProbabilisticSampler),
         _ => memory_limiter(field).map(Processor::MemoryLimiter),
     })
 }

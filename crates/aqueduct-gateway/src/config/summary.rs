@@ -62,6 +62,10 @@ impl Config {
         let exporters: Vec<&str> =
             pipeline.exporters.iter().map(|i| self.exporters[*i].name.as_str()).collect();
         write!(out, "  {}: {} -> ", pipeline.name, receivers.join(", "))?;
+        for sampler in &pipeline.samplers {
+            let (share, mode) = (sampler.sampling_percentage, sampler.mode_for(pipeline.signal));
+            write!(out, "sample {share} % ({}) -> ", mode.as_str())?;
+        }
         match &pipeline.batch {
             Some(batch) => {
                 write!(out, "batch (")?;

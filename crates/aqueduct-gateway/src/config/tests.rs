@@ -490,8 +490,10 @@ fn the_documented_example_is_good() {
 /// Guards docs/configuration.md: under the heading of each section, a row for each key, and no row for anything else.
 #[test]
 fn every_key_is_documented() {
-    use super::{ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, telemetry, tls};
-    let sections: [(&str, &Keys); 25] = [
+    use super::{
+        ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, samplers, telemetry, tls,
+    };
+    let sections: [(&str, &Keys); 26] = [
         ("The file", &ROOT),
         ("`receivers.otlp`", &receivers::OTLP),
         ("`receivers.otlp.protocols`", &receivers::PROTOCOLS),
@@ -502,6 +504,7 @@ fn every_key_is_documented() {
         ("`receivers.otlp.limits`", &receivers::LIMITS),
         ("`processors.batch`", &processors::BATCH),
         ("`processors.memory_limiter`", &processors::MEMORY_LIMITER),
+        ("`processors.probabilistic_sampler`", &samplers::PROBABILISTIC_SAMPLER),
         ("`exporters.otlp`", &exporters::GRPC),
         ("`exporters.otlphttp`", &exporters::HTTP),
         ("`tls`", &tls::TLS),

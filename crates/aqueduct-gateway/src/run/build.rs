@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use aqueduct::batch::BatchConfig;
 use aqueduct::exec::{self, AffinityError, Spawner};
-use aqueduct::pipeline::{BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, Worker};
+use aqueduct::pipeline::{
+    BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, ProbabilisticSampler, Worker,
+};
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
+use aqueduct::sampling::DownstreamSampler;
 use aqueduct::transport::{self, Client, Jitter, ProxyConfig, RetryPolicy};
 use aqueduct::wire::Signal;
 
@@ -18,6 +21,7 @@ use super::debug_exporter::DebugExporter;
 use super::file_exporter::FileExporter;
 use super::handler::{Acknowledge, Handler};
 use super::log::Log;
+use super::samplers;
 use super::workers::{Door, bind};
 use crate::config::{self, Config, ExporterKind, Listen, Listener, Receiver, Setting};
 
@@ -34,6 +38,7 @@ pub(crate) enum StartError {
     Environment { setting: Setting, error: transport::ConfigError },
     File { setting: Setting, error: io::Error },
     Pipeline { name: String, error: BuildError },
+    Sampler { name: String, error: aqueduct::sampling::ConfigError },
     Worker(io::Error),
     Pin(AffinityError),
     Offload(exec::StartError),
@@ -71,6 +76,7 @@ impl fmt::Display for StartError {
                 write!(f, "service.pipelines.{name}: {error}")?;
                 std::error::Error::source(error).map_or(Ok(()), |source| write!(f, ": {source}"))
             }
+            StartError::Sampler { name, error } => write!(f, "service.pipelines.{name}.processors: {error}"),
             StartError::Worker(error) => write!(f, "cannot start a thread: {error}"),
             StartError::Pin(error) => write!(f, "--pin: {error}"),
             StartError::Offload(error) => write!(f, "cannot start the worker threads: {error}"),
@@ -143,6 +149,11 @@ pub(crate) fn pipelines(
         for exporter in &pipeline.exporters {
             let (destination, lane) = &destinations[*exporter];
             builder = builder.destination(Arc::clone(destination), lane.clone());
+        }
+        for sampler in &pipeline.samplers {
+            let sampler = DownstreamSampler::new(&samplers::downstream(sampler, pipeline.signal))
+                .map_err(|error| StartError::Sampler { name: pipeline.name.clone(), error })?;
+            builder = builder.transform(ProbabilisticSampler::new(sampler));
         }
         let built =
             builder.build().map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;

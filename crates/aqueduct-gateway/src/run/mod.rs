@@ -8,6 +8,7 @@ mod file_exporter;
 mod handler;
 mod inspect;
 mod log;
+mod samplers;
 mod signals;
 mod status;
 mod workers;

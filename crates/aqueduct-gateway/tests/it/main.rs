@@ -10,4 +10,5 @@ mod process;
 mod profile;
 mod proxy;
 mod run;
+mod sampling;
 mod sink;

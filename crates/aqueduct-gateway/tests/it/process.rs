@@ -68,7 +68,7 @@ impl Gateway {
         Self::launch(&[], environment, &configuration("", kind, settings))
     }
 
-    fn launch(arguments: &[&str], environment: &[(&str, &str)], config: &str) -> Self {
+    pub(crate) fn launch(arguments: &[&str], environment: &[(&str, &str)], config: &str) -> Self {
         let folder = Folder::create();
         let mut command = command(&folder.write("aqueduct.yaml", config));
         command
