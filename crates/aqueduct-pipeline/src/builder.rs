@@ -13,6 +13,7 @@ use crate::destination::Destination;
 use crate::home::{Absent, Given, Home, Recipe};
 use crate::notice::{Notice, NoticeHandler};
 use crate::pipeline::Pipeline;
+use crate::tail::TailSampling;
 use crate::transform::{Transform, Transforms};
 use crate::worker::Worker;
 
@@ -25,6 +26,7 @@ pub struct Builder {
     worker: Option<Arc<Worker>>,
     notices: Option<NoticeHandler>,
     transforms: Transforms,
+    tail: Option<TailSampling>,
     given: Given,
 }
 
@@ -47,6 +49,7 @@ impl Builder {
             worker: None,
             notices: None,
             transforms: Transforms::new(),
+            tail: None,
             given: Given::default(),
         }
     }
@@ -78,6 +81,12 @@ impl Builder {
     /// Changes each chunk before room for it is reserved, after those that were given before; see [`Transform`]. Without one nothing is looked at.
     pub fn transform(mut self, transform: impl Transform) -> Self {
         self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Samples whole traces, after the transforms; see [`TailSampling`]. For pipelines of traces.
+    pub fn tail_sampling(mut self, tail: TailSampling) -> Self {
+        self.tail = Some(tail);
         self
     }
 
@@ -113,13 +122,16 @@ impl Builder {
     ///
     /// [`BuildError`] names the setting or the operating system's refusal.
     pub fn build(self) -> Result<Pipeline, BuildError> {
-        let Self { signal, config, lanes, worker, notices, transforms, given } = self;
+        let Self { signal, config, lanes, worker, notices, transforms, tail, given } = self;
         config.batch.validate().map_err(BuildError::Batch)?;
         if config.shards == 0 {
             return Err(BuildError::Zero("shards"));
         }
         if config.chunk_bytes == 0 {
             return Err(BuildError::Zero("chunk_bytes"));
+        }
+        if tail.is_some() && signal != Signal::Traces {
+            return Err(BuildError::TailOf(signal));
         }
         if lanes.is_empty() {
             return Err(BuildError::NoDestination);
@@ -140,7 +152,7 @@ impl Builder {
             None => Arc::new(Worker::start("aqueduct-pipe").map_err(BuildError::Worker)?),
         };
         let given = PerProcess::with(given);
-        let recipe = Recipe { signal, config, lanes, worker, notices, transforms, given };
+        let recipe = Recipe { signal, config, lanes, worker, notices, transforms, tail, given };
         match Home::new(recipe) {
             Ok(home) => Ok(Pipeline::of(home)),
             Err(Absent::Worker(error)) => Err(BuildError::Worker(error)),

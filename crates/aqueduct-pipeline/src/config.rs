@@ -139,6 +139,8 @@ pub enum BuildError {
     Zero(&'static str),
     /// The batch limits contradict each other.
     Batch(aqueduct_batch::ConfigError),
+    /// Tail sampling is for traces: other signals have none.
+    TailOf(aqueduct_wire::Signal),
     /// The worker thread could not be started.
     Worker(std::io::Error),
     /// The worker was started before this process was forked: its thread does not exist here.
@@ -152,6 +154,7 @@ impl fmt::Display for BuildError {
             BuildError::DuplicateDestination(name) => write!(f, "two destinations are named {name:?}"),
             BuildError::Zero(what) => write!(f, "{what} must be at least 1"),
             BuildError::Batch(_) => f.write_str("the batch limits are not usable"),
+            BuildError::TailOf(signal) => write!(f, "tail sampling is for traces, not for {signal}"),
             BuildError::Worker(_) => f.write_str("the worker thread could not be started"),
             BuildError::Forked => {
                 f.write_str("the worker was started before this process was forked; start one in the child")
@@ -168,6 +171,7 @@ impl std::error::Error for BuildError {
             BuildError::NoDestination
             | BuildError::DuplicateDestination(_)
             | BuildError::Zero(_)
+            | BuildError::TailOf(_)
             | BuildError::Forked => None,
         }
     }

@@ -10,7 +10,7 @@ use aqueduct_wire::Signal;
 use aqueduct_wire::encode::{ChunkBuilder, LogSource, MetricSource, ResourcePrefix, ScopePrefix, SpanSource};
 
 use crate::home::Home;
-use crate::intake::Refused;
+use crate::refused::Refused;
 use crate::slots::Slots;
 
 /// Writes an item of type `T` as OTLP.

@@ -22,6 +22,7 @@ use crate::intake::Shared;
 use crate::lane::{Lane, Phase};
 use crate::notice::NoticeHandler;
 use crate::pipeline::Pipeline;
+use crate::tail::{Stage, TailSampling};
 use crate::transform::Transforms;
 use crate::worker::Worker;
 
@@ -45,6 +46,7 @@ pub(crate) struct Recipe {
     pub(crate) worker: Arc<Worker>,
     pub(crate) notices: Option<NoticeHandler>,
     pub(crate) transforms: Transforms,
+    pub(crate) tail: Option<TailSampling>,
     pub(crate) given: PerProcess<Given>,
 }
 
@@ -62,6 +64,8 @@ pub(crate) struct Given {
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sealer: AbortHandle,
+    /// Of the tail sampler, if there is one.
+    pub(crate) timer: Option<AbortHandle>,
     /// Whether a shutdown has run. Only `shutdown` writes it; it orders nothing else.
     pub(crate) shut: AtomicBool,
 }
@@ -150,6 +154,8 @@ impl Core {
         let thread = worker.thread_id().map_err(Absent::Worker)?;
         let mut shared = Shared::new(recipe.signal, &recipe.config, &slabs, thread, lanes);
         shared.transforms.clone_from(&recipe.transforms);
+        let sampler = recipe.tail.as_ref().and_then(TailSampling::sampler);
+        shared.tail = sampler.map(|sampler| Stage::new(sampler, &shared));
         let shared = Arc::new(shared);
         for lane in &shared.lanes {
             worker
@@ -158,13 +164,27 @@ impl Core {
         }
         let sealer =
             worker.spawn_abortable(Arc::clone(&shared).supervise_sealer()).map_err(Absent::Worker)?;
-        Ok(Self { shared, sealer, shut: AtomicBool::new(false) })
+        let timer = match shared.tail {
+            Some(_) => {
+                Some(worker.spawn_abortable(Arc::clone(&shared).supervise_tail()).map_err(Absent::Worker)?)
+            }
+            None => None,
+        };
+        Ok(Self { shared, sealer, timer, shut: AtomicBool::new(false) })
+    }
+
+    /// Ends the tasks that seal and decide by age.
+    pub(crate) fn stop_timers(&self) {
+        self.sealer.abort();
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
     }
 
     /// Ends what can be ended without waiting.
     pub(crate) fn abandon(&self) {
-        self.shared.seal_all(true, None);
-        self.sealer.abort();
+        self.shared.seal_all(true, None, true);
+        self.stop_timers();
         for lane in &self.shared.lanes {
             lane.enter(Phase::Aborting);
         }

@@ -7,7 +7,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
-use aqueduct_metrics::DropReason;
+use aqueduct_metrics::{DropReason, Receipt};
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
 use tokio::sync::Notify;
@@ -17,59 +17,13 @@ use crate::acknowledge::{Delivery, Fanout};
 use crate::alarm::Alarm;
 use crate::budget::LONGEST_HOLD;
 use crate::config::{Overflow, PipelineConfig, Priority};
-use crate::home::{Absent, Home};
+use crate::home::Home;
 use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
+use crate::refused::Refused;
 use crate::slots::{Ask, OpenChunks};
+use crate::tail::{Closed, Stage};
 use crate::transform::{self, Transforms};
-
-/// Why a chunk or an item was not taken. Its items are in no ledger: whoever offered them still owns them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refused {
-    /// A lane's byte budget is full; it is worth offering again after this time, computed from the drain rate.
-    Full {
-        /// From 100 ms to 30 s.
-        retry_after: Duration,
-    },
-    /// The pipeline is shutting down.
-    Closed,
-    /// The chunk, or what an encoder wrote, is of another signal than the pipeline.
-    WrongSignal,
-    /// The encoder panicked; only of an [`EncodingIntake`](crate::EncodingIntake). What it was writing was left out, what it had written before was taken.
-    EncoderPanicked,
-    /// This process was forked from the pipeline's, and an exporter cannot be made anew in it ([`Exporter::rebuild`](crate::Exporter::rebuild)), or the
-    /// operating system refuses a thread. Nothing sends here: build a pipeline in the child.
-    Forked,
-}
-
-impl Refused {
-    #[cold]
-    pub(crate) fn of(absent: Absent) -> Self {
-        match absent {
-            Absent::Closed => Refused::Closed,
-            Absent::Exporter | Absent::Worker(_) => Refused::Forked,
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Full { retry_after } => {
-                write!(f, "the pipeline's byte budget is full; offer again in {} ms", retry_after.as_millis())
-            }
-            Refused::Closed => f.write_str("the pipeline is shutting down"),
-            Refused::WrongSignal => f.write_str("what was offered is of another signal than the pipeline"),
-            Refused::EncoderPanicked => f.write_str("the encoder panicked on this item"),
-            Refused::Forked => {
-                f.write_str("the pipeline cannot be made anew in this forked process; build one here")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// Offers chunks to a pipeline. Clone one per thread: each clone fills a shard of its own as long as there are
 /// shards, so threads do not contend.
@@ -89,6 +43,7 @@ impl Clone for Intake {
 pub(crate) struct Shared {
     signal: Signal,
     pub(crate) transforms: Transforms,
+    pub(crate) tail: Option<Stage>,
     pub(crate) lanes: Vec<Arc<Lane>>,
     /// As many as there are to be for each priority, the priorities one after the other.
     shards: Vec<Mutex<Shard>>,
@@ -133,6 +88,7 @@ impl Shared {
         Self {
             signal,
             transforms: Transforms::new(),
+            tail: None,
             lanes,
             open_chunks: OpenChunks::new(config, queue_bytes, slabs.clone()),
             shards: (0..shards_each * Priority::ALL.len()).map(|_| shard()).collect(),
@@ -157,15 +113,19 @@ impl Shared {
         self.shards.iter().map(|shard| Self::lock(shard).batcher.weight().items).sum()
     }
 
-    /// Seals every open chunk and batch; with `close`, none is taken afterwards. `false` if an encoder was still at work at the deadline: what is in its
+    /// Seals every open chunk and batch; with `close`, none is taken afterwards. With `decide` the tail sampler decides all that it holds before.
+    /// `false` if an encoder was still at work at the deadline: what is in its
     /// chunk then follows when it is done, or is dropped as `shutdown`. Without a deadline nobody is waited for.
-    pub(crate) fn seal_all(&self, close: bool, until: Option<Instant>) -> bool {
+    pub(crate) fn seal_all(&self, close: bool, until: Option<Instant>, decide: bool) -> bool {
         let ask = if close { Ask::Close } else { Ask::Seal };
         let mut all = self.open_chunks.ask(self, ask);
         if let (false, Some(until)) = (all, until) {
             // What is there goes ahead.
             self.seal_batches(false);
             all = self.open_chunks.ask_and_wait(self, ask, until);
+        }
+        if let Some(tail) = self.tail.as_ref().filter(|_| decide) {
+            tail.drain(self, close);
         }
         self.seal_batches(close);
         all
@@ -209,6 +169,23 @@ impl Shared {
         }
     }
 
+    /// Runs the tail sampler's timer for as long as it takes, and again if it panics.
+    pub(crate) async fn supervise_tail(self: Arc<Self>) {
+        let run = |shared: Arc<Self>| async move {
+            if let Some(tail) = &shared.tail {
+                tail.run(&shared).await;
+            }
+        };
+        let mut timer = JoinSet::new();
+        timer.spawn(run(Arc::clone(&self)));
+        while let Some(Err(_)) = timer.join_next().await {
+            timer.spawn(run(Arc::clone(&self)));
+            for lane in &self.lanes {
+                Counts::add(&lane.counts.restarts, 1);
+            }
+        }
+    }
+
     /// Seals by age: the only timer of the way in. Runs on the worker until the pipeline is dropped.
     async fn run_sealer(self: Arc<Self>) {
         loop {
@@ -221,7 +198,7 @@ impl Shared {
                 }
                 let now = Instant::now();
                 if self.open_chunks.deadline(self.max_age()).is_some_and(|deadline| deadline <= now) {
-                    self.seal_all(false, None);
+                    self.seal_all(false, None, false);
                 }
                 for (index, shard) in self.shards.iter().enumerate() {
                     let mut shard = Self::lock(shard);
@@ -392,6 +369,13 @@ impl Shared {
         let (chunk, lacking) = self.transform(chunk);
         let bytes = chunk.len() as u64;
         self.reserve(bytes, chunk.items(), priority)?;
+        if let Some(tail) = &self.tail {
+            // What it holds is charged to its own budget, but taken only while there is room further on.
+            self.release(&self.lanes, bytes);
+            tail.take(self, shard, &chunk).map_err(|Closed| Refused::Closed)?;
+            self.drop_now(lacking, DropReason::NotSampled);
+            return Ok(());
+        }
         if self.enter(shard, chunk, lacking, priority, fanout) {
             return Ok(());
         }
@@ -409,6 +393,14 @@ impl Shared {
     pub(crate) fn put_reserved(&self, shard: usize, chunk: Chunk, reserved: u64) {
         let (chunk, lacking) = self.transform(chunk);
         let (items, bytes) = (chunk.items(), chunk.len() as u64);
+        if let Some(tail) = &self.tail {
+            self.release(&self.lanes, reserved);
+            self.drop_now(lacking, DropReason::NotSampled);
+            if let Err(Closed) = tail.take(self, shard, &chunk) {
+                self.drop_now(items, DropReason::Shutdown);
+            }
+            return;
+        }
         self.release(&self.lanes, reserved.saturating_sub(bytes));
         // What a transform adds is there, whether or not it fits.
         self.charge(bytes.saturating_sub(reserved));
@@ -418,6 +410,33 @@ impl Shared {
         self.release(&self.lanes, bytes);
         self.drop_now(items, DropReason::Shutdown);
         self.drop_now(lacking, DropReason::NotSampled);
+    }
+
+    /// Takes a chunk of items that were accepted before, for which there is room or not.
+    pub(crate) fn put_held(&self, shard: usize, chunk: Chunk, receipts: Vec<Receipt>) {
+        let bytes = chunk.len() as u64;
+        self.charge(bytes);
+        let receipts = match <[Receipt; 1]>::try_from(receipts) {
+            Ok([receipt]) => Receipts::One(receipt),
+            Err(receipts) => Receipts::Many(receipts),
+        };
+        let weight = Weight { items: chunk.items(), bytes };
+        let now = Instant::now();
+        let index = shard % self.shards_each + self.shards_each * Priority::Normal as usize;
+        let mut shard = Self::lock(&self.shards[index]);
+        if shard.closed {
+            drop(shard);
+            self.release(&self.lanes, bytes);
+            receipts.into_vec().into_iter().for_each(|receipt| receipt.dropped(DropReason::Shutdown));
+            return;
+        }
+        let sealed = shard.batcher.offer(Parcel { chunk, receipts }, weight, now);
+        self.hand_over(sealed, Priority::Normal, now);
+        let open = !shard.batcher.is_empty();
+        drop(shard);
+        if open {
+            self.arm();
+        }
     }
 
     /// Counts items as accepted and dropped.
@@ -511,6 +530,9 @@ impl Intake {
     ///
     /// Dropping the future changes nothing for the items.
     pub fn offer_acknowledged(&self, chunk: Chunk) -> Result<Delivery, Refused> {
+        if self.home.recipe.tail.is_some() {
+            return Err(Refused::NotFollowed);
+        }
         let (fanout, delivery) = Fanout::new(self.home.recipe.lanes.len());
         self.put(chunk, Priority::Normal, Some(fanout))?;
         Ok(delivery)

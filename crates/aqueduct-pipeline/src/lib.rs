@@ -66,6 +66,8 @@
 //! - [`Parameters`] are what [`Pipeline::apply`] changes while the pipeline runs; a [`Preset`] is a set of settings to begin with. [`Health`] tells at a glance how it goes.
 //! - A [`Transform`] ([`Builder::transform`]) changes chunks on their way in, or leaves items of them out, which are counted as `not_sampled`: a
 //!   [`ProbabilisticSampler`] samples spans and log records without decoding them. [`OtlpFacts`] are what samplers may look at.
+//! - [`TailSampling`] ([`Builder::tail_sampling`]) holds spans until their trace is complete, in a budget of its own, and lets policies decide on
+//!   whole traces.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
@@ -144,10 +146,12 @@ mod notice;
 mod parcel;
 mod pipeline;
 mod preset;
+mod refused;
 mod report;
 mod sample;
 mod slots;
 mod sync;
+mod tail;
 mod transform;
 mod worker;
 
@@ -159,13 +163,15 @@ pub use destination::{Breaker, Destination};
 pub use encode::{Encode, EncodingIntake, ItemSink};
 pub use exporter::{Attempt, Exporter};
 pub use health::{Health, LaneHealth};
-pub use intake::{Intake, Refused};
+pub use intake::Intake;
 pub use measured::{LaneDistributions, write_distributions};
 pub use metrics::{METRICS, write_prometheus};
 pub use notice::{Notice, NoticeHandler};
 pub use pipeline::Pipeline;
 pub use preset::Preset;
+pub use refused::Refused;
 pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 pub use sample::{OtlpFacts, ProbabilisticSampler};
+pub use tail::{TailSampling, TailSamplingError};
 pub use transform::Transform;
 pub use worker::Worker;

@@ -16,6 +16,7 @@ use crate::home::{Core, Home};
 use crate::intake::Intake;
 use crate::lane::{Lane, Phase};
 use crate::report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
+use crate::tail::Stage;
 
 /// After an abort the lanes only have bookkeeping to do; this bounds the wait for it.
 const ABORT_GRACE: Duration = Duration::from_millis(500);
@@ -83,7 +84,7 @@ impl Pipeline {
     /// [`WaitError::WouldDeadlock`] on the pipeline's own worker.
     pub fn flush(&self, deadline: Duration) -> Result<FlushReport, WaitError> {
         self.wait(deadline, |core, until| {
-            let sealed = core.shared.seal_all(false, Some(until));
+            let sealed = core.shared.seal_all(false, Some(until), true);
             // `all` may stop at the first lane that ran out of time: so has the deadline for the others.
             core.shared.lanes.iter().all(|lane| lane.wait_settled(until)) && sealed
         })
@@ -108,7 +109,7 @@ impl Pipeline {
         let home = Arc::clone(&self.home);
         let (tell, told) = oneshot::channel();
         if let Some(core) = home.existing() {
-            let sealed = core.shared.seal_all(false, None);
+            let sealed = core.shared.seal_all(false, None, true);
             let lanes: Vec<_> =
                 core.shared.lanes.iter().map(|lane| (Arc::clone(lane), lane.next_id())).collect();
             let wait = async move {
@@ -141,8 +142,8 @@ impl Pipeline {
     /// [`WaitError::WouldDeadlock`] on the pipeline's own worker.
     pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, WaitError> {
         let report = self.wait(deadline, |core, until| {
-            let sealed = core.shared.seal_all(true, Some(until));
-            core.sealer.abort();
+            let sealed = core.shared.seal_all(true, Some(until), true);
+            core.stop_timers();
             for lane in &core.shared.lanes {
                 lane.enter(Phase::Draining);
             }
@@ -216,7 +217,9 @@ fn status(home: &Home) -> Vec<LaneStatus> {
     };
     let now = Instant::now();
     let (encoding_items, open_items) = (core.shared.open_chunks.items(), core.shared.open_items());
-    let status = |lane: &Arc<Lane>| lane_status(lane, encoding_items, open_items, now);
+    let tail_items = core.shared.tail.as_ref().map_or(0, Stage::items);
+    let status =
+        |lane: &Arc<Lane>| LaneStatus { tail_items, ..lane_status(lane, encoding_items, open_items, now) };
     core.shared.lanes.iter().map(status).collect()
 }
 
@@ -233,6 +236,7 @@ fn lane_status(lane: &Lane, encoding_items: u64, open_items: u64, now: Instant) 
         destination: lane.destination.name().to_owned(),
         ledger: lane.ledger.snapshot(),
         encoding_items,
+        tail_items: 0,
         open_items,
         queued_items: walk.queued_items,
         retry_items: walk.retry_items,

@@ -19,6 +19,8 @@ pub struct LaneStatus {
     /// Items that [`EncodingIntake`](crate::EncodingIntake)s of the pipeline have taken and not yet sealed. They are in no ledger yet, and not part of
     /// [`LaneStatus::held_items`].
     pub encoding_items: u64,
+    /// Spans that the tail sampler holds, found by asking it.
+    pub tail_items: u64,
     /// Items in open batches, found by walking them.
     pub open_items: u64,
     /// Items in sealed batches that were never tried, found by walking them.
@@ -73,6 +75,7 @@ impl LaneStatus {
             destination: destination.to_owned(),
             ledger: LedgerSnapshot::default(),
             encoding_items: 0,
+            tail_items: 0,
             open_items: 0,
             queued_items: 0,
             retry_items: 0,
@@ -98,11 +101,11 @@ impl LaneStatus {
         }
     }
 
-    /// Items held, found by walking open batches, queue, retries and attempts; at rest equal to the ledger's
+    /// Items held, found by walking tail sampler, open batches, queue, retries and attempts; at rest equal to the ledger's
     /// [`LedgerSnapshot::held`].
     #[must_use]
     pub fn held_items(&self) -> u64 {
-        self.open_items + self.queued_items + self.retry_items + self.in_flight_items
+        self.tail_items + self.open_items + self.queued_items + self.retry_items + self.in_flight_items
     }
 }
 

@@ -13,6 +13,9 @@ use std::time::Duration;
 use aqueduct_transport::ConcurrencyLimit;
 use sim::scenarios;
 
+/// A build without optimization takes twenty times as long.
+const SEEDS: u64 = if cfg!(debug_assertions) { 1 } else { 3 };
+
 fn main() {
     println!(
         "batches a second         best fixed limit        half of it    64    adaptive   share  its limit  its wait"
@@ -27,7 +30,7 @@ fn main() {
         scenarios::outage(),
     ];
     for scenario in all {
-        for seed in 1..=3 {
+        for seed in 1..=SEEDS {
             let (best, report) = scenario.best_fixed(1..=64, seed);
             let fixed = |limit| scenario.run(ConcurrencyLimit::fixed(limit), seed).throughput();
             let adaptive = scenario.run(ConcurrencyLimit::default(), seed);

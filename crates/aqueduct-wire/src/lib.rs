@@ -62,6 +62,7 @@
 //!   around what they touch are written anew. An envelope is everything of a message but the messages on the
 //!   way to the items. Together the results hold exactly the items of the request, as far as none is asked to
 //!   be left out.
+//! - [`take_apart`] shows items with what is around them, and [`put_together`] makes requests of them later.
 //! - [`edit`] inserts, updates, deletes and hashes attributes of resources, scopes, items, and of events, links and exemplars,
 //!   and changes members of trace states.
 //! - [`encode`] writes spans, log records and metrics that are lent to it straight to bytes; its `ChunkBuilder` seals them into
@@ -118,6 +119,7 @@
 //! | `stream` | no | `stream::StreamRecords`, on futures-core |
 //! | `prost` | no | the module `interop`, on prost and opentelemetry-proto |
 
+mod apart;
 pub mod base64;
 mod chunk;
 mod cursor;
@@ -149,6 +151,7 @@ mod validate;
 mod varint;
 pub mod view;
 
+pub use apart::{Envelope, put_together, take_apart};
 pub use chunk::Chunk;
 pub use cursor::MESSAGE_DEPTH;
 pub use error::{Exceeded, Invalid, InvalidKind};

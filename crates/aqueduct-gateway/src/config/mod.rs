@@ -29,6 +29,7 @@ mod samplers;
 mod secret;
 mod size;
 mod summary;
+mod tail;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use queue::{Queue, Retry};
 pub use receivers::{Acknowledge, Keepalive, Limits, Listener, Receiver};
 pub use samplers::{AttributeSource, ProbabilisticSampler, SamplingMode};
 pub use secret::Secret;
+pub use tail::TailSampling;
 pub use telemetry::{LogLevel, Telemetry};
 pub use tls::{Tls, TlsVersion};
 
@@ -105,6 +107,7 @@ impl Config {
             signal,
             receivers: vec![0],
             samplers: Vec::new(),
+            tail: None,
             batch: Some(Batch::default()),
             exporters: vec![0],
         };

@@ -9,8 +9,9 @@ use super::errors::{Finding, Findings};
 use super::exporters::{Exporter, ExporterKind};
 use super::processors::{Batch, Processor};
 use super::read::{Field, Keys, Section, nearest, sorted};
-use super::receivers::Receiver;
+use super::receivers::{Acknowledge, Receiver};
 use super::samplers::ProbabilisticSampler;
+use super::tail::TailSampling;
 
 /// One pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Pipeline {
     pub receivers: Vec<usize>,
     /// What is left out before requests are joined: the samplers in their order.
     pub samplers: Vec<ProbabilisticSampler>,
+    /// What decides on whole traces, after the samplers.
+    pub tail: Option<TailSampling>,
     /// How requests are joined; `None` sends each on as it came.
     pub batch: Option<Batch>,
     /// Indices into [`Config::exporters`](super::Config::exporters); at least one. Each gets everything.
@@ -58,6 +61,7 @@ pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipelin
         let exporters = references(&section, "exporters", &exporter_names, true);
         let batch = self::processors(&processors, &components.processors, &mut budget);
         let Some(signal) = signal else { continue };
+        let tail = tail(signal, &processors, components, &receivers);
         let samplers = samplers(signal, &processors, &components.processors, &mut for_logs);
         for (index, reference) in &receivers {
             if let Some(other) = fed.insert((signal, *index), name.to_owned()) {
@@ -77,6 +81,7 @@ pub(crate) fn read(section: &Field<'_>, components: &Components) -> (Vec<Pipelin
             signal,
             receivers: receivers.iter().map(|(index, _)| *index).collect(),
             samplers,
+            tail,
             batch,
             exporters: exporters.iter().map(|(index, _)| *index).collect(),
         });
@@ -185,12 +190,12 @@ fn processors(
                 limited = true;
                 budget.note(*bytes, &defined[*index].name, reference);
             }
-            Some(Processor::ProbabilisticSampler(_)) if batch.is_some() => {
+            Some(Processor::ProbabilisticSampler(_) | Processor::TailSampling(_)) if batch.is_some() => {
                 let message = "acts before the batch, whatever the order: batches are made of what is kept";
                 let warning = Finding::new(reference.node.at, reference.path.clone(), message);
                 reference.findings.warning(warning);
             }
-            Some(Processor::ProbabilisticSampler(_)) | None => {}
+            Some(Processor::ProbabilisticSampler(_) | Processor::TailSampling(_)) | None => {}
         }
     }
     budget.unlimited |= !limited;
@@ -219,6 +224,52 @@ fn samplers(
         samplers.push(sampler.clone());
     }
     samplers
+}
+
+/// The tail sampler among a pipeline's processors.
+fn tail(
+    signal: Signal,
+    references: &[(usize, Field<'_>)],
+    components: &Components,
+    receivers: &[(usize, Field<'_>)],
+) -> Option<TailSampling> {
+    let mut found: Option<TailSampling> = None;
+    for (index, reference) in references {
+        let fail = |message: String, help: &str| {
+            let finding = Finding::new(reference.node.at, reference.path.clone(), message);
+            reference.fail(finding.with_help(help));
+        };
+        let sampling = match &components.processors[*index].component {
+            Some(Processor::TailSampling(sampling)) => sampling,
+            Some(Processor::ProbabilisticSampler(_)) if found.is_some() => {
+                fail(
+                    "stands after `tail_sampling`, but acts before it".to_owned(),
+                    "name it before, or use the policy `probabilistic`",
+                );
+                continue;
+            }
+            _ => continue,
+        };
+        if signal != Signal::Traces {
+            fail(format!("samples traces, not {}", signal.as_str()), "remove it from this list");
+        } else if found.is_some() {
+            fail("a second tail sampler in one pipeline".to_owned(), "write all policies into one");
+        }
+        let exported = receivers.iter().find_map(|(index, _)| {
+            let receiver = components.receivers[*index].component.as_ref()?;
+            (receiver.acknowledge == Acknowledge::Exported).then_some(&receiver.name)
+        });
+        if let Some(name) = exported {
+            fail(
+                format!(
+                    "holds spans until their trace is complete, so the receiver `{name}` cannot answer after the export"
+                ),
+                "set `acknowledge: enqueued` there",
+            );
+        }
+        found = Some(sampling.clone());
+    }
+    found
 }
 
 /// Samplers with settings that only log records have: which of them no logs pipeline uses, and where one of traces does.

@@ -1,4 +1,4 @@
-//! `processors`: batch, memory_limiter as the bound of the receive budget, and what is in [`samplers`].
+//! `processors`: batch, memory_limiter as the bound of the receive budget, and what is in [`samplers`] and [`tail`].
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use super::duration::LONGEST;
 use super::errors::Finding;
 use super::read::{Field, Keys, Section};
 use super::samplers::{self, ProbabilisticSampler};
+use super::tail::{self, TailSampling};
 
 const MIB: u64 = 1 << 20;
 
@@ -45,16 +46,16 @@ pub(crate) enum Processor {
     MemoryLimiter(u64),
     /// A share of spans or log records.
     ProbabilisticSampler(ProbabilisticSampler),
+    /// Whole traces.
+    TailSampling(TailSampling),
 }
 
 const CHANGES_DATA: &str =
     "this gateway forwards the bytes it received: transform the data in the SDK or the collector";
-const SAMPLING: &str =
-    "sampling of whole traces is not supported yet: use `probabilistic_sampler`, or the collector";
 
 pub(crate) const KIND: Kind = Kind {
     noun: "processor",
-    supported: &["batch", "memory_limiter", "probabilistic_sampler"],
+    supported: &["batch", "memory_limiter", "probabilistic_sampler", "tail_sampling"],
     refused: &[
         ("attributes", CHANGES_DATA),
         ("resource", CHANGES_DATA),
@@ -64,7 +65,6 @@ pub(crate) const KIND: Kind = Kind {
         ("redaction", CHANGES_DATA),
         ("k8sattributes", CHANGES_DATA),
         ("k8s_attributes", CHANGES_DATA),
-        ("tail_sampling", SAMPLING),
     ],
 };
 
@@ -94,6 +94,7 @@ pub(crate) const MEMORY_LIMITER: Keys = Keys {
 pub(crate) fn read(section: Option<Field<'_>>) -> Vec<Defined<Processor>> {
     KIND.define(section, |kind, _, field| match kind {
         "batch" => Some(Processor::Batch(batch(field))),
+        "tail_sampling" => tail::read(field).map(Processor::TailSampling),
         "probabilistic_sampler" => samplers::probabilistic(field).map(Processor::ProbabilisticSampler),
         _ => memory_limiter(field).map(Processor::MemoryLimiter),
     })

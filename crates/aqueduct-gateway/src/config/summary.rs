@@ -66,6 +66,13 @@ impl Config {
             let (share, mode) = (sampler.sampling_percentage, sampler.mode_for(pipeline.signal));
             write!(out, "sample {share} % ({}) -> ", mode.as_str())?;
         }
+        if let Some(tail) = &pipeline.tail {
+            let (policies, wait) = (
+                count(tail.policies.len(), "policy").replace("policys", "policies"),
+                time(tail.config.decision_wait),
+            );
+            write!(out, "sample traces ({policies}, {wait}, {}) -> ", bytes(tail.config.max_bytes as u64))?;
+        }
         match &pipeline.batch {
             Some(batch) => {
                 write!(out, "batch (")?;

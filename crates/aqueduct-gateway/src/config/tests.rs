@@ -491,9 +491,9 @@ fn the_documented_example_is_good() {
 #[test]
 fn every_key_is_documented() {
     use super::{
-        ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, samplers, telemetry, tls,
+        ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, samplers, tail, telemetry, tls,
     };
-    let sections: [(&str, &Keys); 26] = [
+    let sections: [(&str, &Keys); 29] = [
         ("The file", &ROOT),
         ("`receivers.otlp`", &receivers::OTLP),
         ("`receivers.otlp.protocols`", &receivers::PROTOCOLS),
@@ -505,6 +505,9 @@ fn every_key_is_documented() {
         ("`processors.batch`", &processors::BATCH),
         ("`processors.memory_limiter`", &processors::MEMORY_LIMITER),
         ("`processors.probabilistic_sampler`", &samplers::PROBABILISTIC_SAMPLER),
+        ("`processors.tail_sampling`", &tail::TAIL_SAMPLING),
+        ("`processors.tail_sampling.decision_cache`", &tail::DECISION_CACHE),
+        ("`processors.tail_sampling.policies`", &tail::POLICY),
         ("`exporters.otlp`", &exporters::GRPC),
         ("`exporters.otlphttp`", &exporters::HTTP),
         ("`tls`", &tls::TLS),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use aqueduct::batch::BatchConfig;
 use aqueduct::exec::{self, AffinityError, Spawner};
 use aqueduct::pipeline::{
-    BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, ProbabilisticSampler, Worker,
+    BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, ProbabilisticSampler,
+    TailSampling, Worker,
 };
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
 use aqueduct::sampling::DownstreamSampler;
@@ -38,7 +39,7 @@ pub(crate) enum StartError {
     Environment { setting: Setting, error: transport::ConfigError },
     File { setting: Setting, error: io::Error },
     Pipeline { name: String, error: BuildError },
-    Sampler { name: String, error: aqueduct::sampling::ConfigError },
+    Sampler { name: String, error: String },
     Worker(io::Error),
     Pin(AffinityError),
     Offload(exec::StartError),
@@ -151,9 +152,17 @@ pub(crate) fn pipelines(
             builder = builder.destination(Arc::clone(destination), lane.clone());
         }
         for sampler in &pipeline.samplers {
-            let sampler = DownstreamSampler::new(&samplers::downstream(sampler, pipeline.signal))
-                .map_err(|error| StartError::Sampler { name: pipeline.name.clone(), error })?;
+            let sampler =
+                DownstreamSampler::new(&samplers::downstream(sampler, pipeline.signal)).map_err(|error| {
+                    StartError::Sampler { name: pipeline.name.clone(), error: error.to_string() }
+                })?;
             builder = builder.transform(ProbabilisticSampler::new(sampler));
+        }
+        if let Some(tail) = &pipeline.tail {
+            let tail = TailSampling::new(tail.config.clone(), tail.policies.clone()).map_err(|error| {
+                StartError::Sampler { name: pipeline.name.clone(), error: error.to_string() }
+            })?;
+            builder = builder.tail_sampling(tail);
         }
         let built =
             builder.build().map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;

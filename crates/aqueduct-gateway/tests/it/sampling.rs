@@ -148,3 +148,38 @@ fn metrics_are_not_sampled() {
         "{message}"
     );
 }
+
+/// Guards whole traces from end to end: what has an error arrives whole although it came in pieces, and the rest is in the ledger.
+#[test]
+fn traces_with_errors_arrive_whole() {
+    /// A span with ids, a parent, a name and a status: fields 1, 2, 4, 5 and 15.
+    fn span(trace: u8, number: u8, error: bool) -> Vec<u8> {
+        let status: &[u8] = if error { b"\x7a\x02\x18\x02" } else { b"" };
+        let ids = [&b"\x0a\x10"[..], &[trace; 16], b"\x12\x08", &[number; 8], b"\x22\x08", &[99; 8]].concat();
+        let span = [&ids[..], b"\x2a\x02", &[b'a' + trace, b'0' + number], status].concat();
+        [&[0x12, span.len() as u8][..], &span].concat()
+    }
+    runtime().block_on(async {
+        let peer = ScriptedPeer::start().await.expect("free ports");
+        let config = config(&peer.grpc_endpoint(), "enqueued")
+            .replace("  batch: {timeout: 20ms}", "  batch: {timeout: 20ms}\n  tail_sampling:\n    decision_wait: 1h\n    policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]")
+            .replace("[memory_limiter, probabilistic_sampler, batch]", "[memory_limiter, tail_sampling, batch]");
+        let gateway = Gateway::launch(&[], &[], &config);
+        for number in 1..4 {
+            for trace in 1..11 {
+                let scope = span(trace, number, number == 2 && trace % 5 == 0);
+                let scope = [&[0x12, scope.len() as u8][..], &scope].concat();
+                let request = [&[0x0a, scope.len() as u8][..], &scope].concat();
+                let chunk = Chunk::validate(Signal::Traces, request.into(), &aqueduct::wire::Limits::default());
+                assert_eq!(send(&gateway, chunk.expect("it is valid")).await, Outcome::Delivered);
+            }
+        }
+        let row = gateway.row("traces");
+        assert_eq!((row["accepted"].as_u64(), row["held"].as_u64()), (Some(30), Some(30)), "{row}");
+        let log = gateway.stop().join("\n");
+        assert!(log.contains("30 accepted, 6 delivered, 0 rejected, 24 dropped (24 not_sampled), 0 held"), "{log}");
+        let arrived: Vec<_> = peer.captured().iter().flat_map(|request| spans(&request.chunk)).collect();
+        assert_eq!(arrived.len(), 6);
+        assert!(arrived.iter().all(|(id, th)| id[0] % 5 == 0 && th.is_empty()), "{arrived:?}");
+    });
+}

@@ -14,7 +14,8 @@ use super::Limits;
 use super::slot::{Ask, Shut, Slot};
 use crate::config::Priority;
 use crate::encode::ItemSink;
-use crate::intake::{Refused, Shared};
+use crate::intake::Shared;
+use crate::refused::Refused;
 
 /// An item that finds all slots busy gets a buffer of this size at first.
 const ALONE_BYTES: usize = 1024;

@@ -19,5 +19,6 @@ mod sample;
 mod scripted;
 mod shutdown;
 mod squeeze;
+mod tail;
 mod transform;
 mod typed;

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod amplification;
+mod apart;
 mod edit;
 mod edit_trace_state;
 mod encode;

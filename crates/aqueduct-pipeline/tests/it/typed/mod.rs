@@ -4,6 +4,7 @@ mod any_size;
 mod chunks;
 mod encoders;
 mod refused;
+mod sampled;
 mod threads;
 
 use aqueduct_pipeline::{Encode, EncodingIntake, ItemSink, LaneConfig, LaneStatus, Pipeline, PipelineConfig};
