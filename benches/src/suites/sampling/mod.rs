@@ -30,7 +30,7 @@ pub(super) const SUITE: Suite = Suite {
     rows: &[
         Declared::lower("head decision", "ns").against(SDK).bar("ratio<=0.25"),
         Declared::lower("head decision, absolutely", "ns").bar("ours<=2"),
-        Declared::lower("head decision, behind dyn", "ns").against(SDK).bar("ratio<=0.25"),
+        Declared::lower("head decision, behind dyn", "ns").against(SDK),
         Declared::lower("TraceIdRatio, bit for bit as the SDK", "ns").against(SDK).bar("ratio<=0.25"),
         Declared::lower("child by its parent's th", "ns"),
         Declared::lower("rule sampler, the last of 10 rules", "ns").against(SCAN),
