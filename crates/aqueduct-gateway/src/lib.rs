@@ -35,7 +35,7 @@
 //!
 //! # Limitations
 //!
-//! Receivers speak clear text only (exporters speak TLS), memory only; processors that change data are not supported.
+//! Receivers speak clear text only (exporters speak TLS), memory only; of the processors that change data those that sample are supported.
 //!
 //! # Features
 //!

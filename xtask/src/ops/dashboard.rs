@@ -229,13 +229,34 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        title: "Sampling",
+        panels: &[
+            Panel {
+                title: "Items not sampled",
+                unit: "ops",
+                lines: &[(
+                    "sum by (signal, destination) (rate(aqueduct_dropped_items_total{instance=~\"$instance\",reason=\"not_sampled\"}[$__rate_interval]))",
+                    "{{signal}} to {{destination}}",
+                )],
+            },
+            Panel {
+                title: "Share that is sampled",
+                unit: "percentunit",
+                lines: &[(
+                    "1 - sum by (signal, destination) (rate(aqueduct_dropped_items_total{instance=~\"$instance\",reason=\"not_sampled\"}[$__rate_interval])) / sum by (signal, destination) (rate(aqueduct_accepted_items_total{instance=~\"$instance\"}[$__rate_interval]))",
+                    "{{signal}} to {{destination}}",
+                )],
+            },
+        ],
+    },
+    Row {
         title: "Drops by reason",
         panels: &[
             Panel {
                 title: "Items dropped",
                 unit: "ops",
                 lines: &[(
-                    "sum by (reason, destination) (rate(aqueduct_dropped_items_total{instance=~\"$instance\"}[$__rate_interval])) > 0",
+                    "sum by (reason, destination) (rate(aqueduct_dropped_items_total{instance=~\"$instance\",reason!=\"not_sampled\"}[$__rate_interval])) > 0",
                     "{{reason}}, {{destination}}",
                 )],
             },
