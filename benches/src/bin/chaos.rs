@@ -104,27 +104,32 @@ fn run(wanted: &Wanted) -> Result<bool, Failure> {
         writeln!(out, "{}", Row::header())?;
     }
     let start = Instant::now();
-    let (mut passed, mut failed) = (0, 0);
+    let mut passed = 0;
+    let mut failed = Vec::new();
     for scenario in scenarios {
         let row = scenario.run(&arena);
-        if row.passed {
-            passed += 1
-        } else {
-            failed += 1
-        }
         let line = if wanted.json { serde_json::to_string(&row)? } else { row.to_string() };
         writeln!(out, "{line}")?;
         out.flush()?;
+        if row.passed {
+            passed += 1
+        } else {
+            failed.push(format!("{}: {}", row.name, row.failures.join("; ")));
+        }
     }
-    let verdict = format!("{passed} passed, {failed} failed");
+    let verdict = format!("{passed} passed, {} failed", failed.len());
     eprintln!("chaos: {:.0} s", start.elapsed().as_secs_f64());
+    // Once more at the end: whoever sees only the last lines of a run should see why it failed.
+    for failure in &failed {
+        eprintln!("FAILED {failure}");
+    }
     if wanted.json {
         // Standard output is for objects.
         eprintln!("{verdict}");
     } else {
         writeln!(out, "{verdict}")?;
     }
-    Ok(failed == 0)
+    Ok(failed.is_empty())
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::recorder::nanos;
+
 /// The unit in which is counted. hdrhistogram keeps its digits from 2^11 units on; with a unit of 1 us, latencies below 2 ms would be
 /// coarser than promised. The finer unit costs ten more buckets, 80 KiB.
 const UNIT: Duration = Duration::from_nanos(1);
@@ -135,8 +137,4 @@ impl fmt::Debug for LatencyHistogram {
             .field("max", &self.max)
             .finish()
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

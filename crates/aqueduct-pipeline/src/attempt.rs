@@ -25,8 +25,7 @@ pub(crate) enum Landing {
 pub(crate) async fn attempt(lane: Arc<Lane>, ready: Ready) -> Landing {
     let request = match ready {
         Ready::Frame(frame) if frame.uncompressed_len() >= OFFLOAD_BYTES => {
-            let there = Arc::clone(&lane);
-            aside(lane.offload.as_ref(), move || made(&there, Ready::Frame(frame))).await
+            made_aside(&lane, Ready::Frame(frame)).await
         }
         ready => made(&lane, ready),
     };
@@ -48,8 +47,13 @@ fn made(lane: &Lane, ready: Ready) -> Arc<Request> {
 
 /// Prepares a batch on a worker thread: compressing it here would hold up every other lane of this thread.
 pub(crate) async fn prepare(lane: Arc<Lane>, ready: Ready) -> Landing {
-    let there = Arc::clone(&lane);
-    Landing::Prepared(aside(lane.offload.as_ref(), move || made(&there, ready)).await)
+    Landing::Prepared(made_aside(&lane, ready).await)
+}
+
+/// What is sent, made by a worker thread.
+async fn made_aside(lane: &Arc<Lane>, ready: Ready) -> Arc<Request> {
+    let there = Arc::clone(lane);
+    aside(lane.offload.as_ref(), move || made(&there, ready)).await
 }
 
 /// Runs work on a worker thread, if there are any that have time, and otherwise here.

@@ -78,6 +78,11 @@ pub(crate) enum Ready {
     Request(Arc<Request>),
 }
 
+/// Whether a batch can be kept as this alone: it is compressed, and what it inflates to is a batch.
+fn is_frame(request: &Request) -> bool {
+    request.encoding() != Encoding::Identity && request.format() == Format::Protobuf
+}
+
 impl Content {
     /// What is to be sent, if it is not the rest of something. `speaks`: whether frames in this encoding may be sent as they are.
     pub(crate) fn ready(&self, speaks: impl Fn(Encoding) -> bool) -> Option<Ready> {
@@ -99,12 +104,10 @@ impl Content {
                 Content::Prepared(request, merged)
             }
             Content::Squeezed { frame, .. } => {
-                let protobuf = request.format() == Format::Protobuf;
-                let source = match request.encoding() {
-                    Encoding::Identity if protobuf => &request,
-                    _ if protobuf => return Content::Squeezed { frame: request, tried: true },
-                    _ => &frame,
-                };
+                if is_frame(&request) {
+                    return Content::Squeezed { frame: request, tried: true };
+                }
+                let source = if request.format() == Format::Protobuf { &request } else { &frame };
                 match source.to_batch() {
                     Ok(batch) => Content::Prepared(request, batch),
                     Err(_) => Content::Squeezed { frame: request, tried: true },
@@ -116,9 +119,8 @@ impl Content {
 
     /// The same, after an attempt that is to be repeated: what was inflated for it stays as it was kept.
     pub(crate) fn tried(self, request: Arc<Request>) -> Content {
-        let is_frame = request.encoding() != Encoding::Identity && request.format() == Format::Protobuf;
         match self {
-            Content::Squeezed { .. } if !is_frame => self,
+            Content::Squeezed { .. } if !is_frame(&request) => self,
             content => content.prepared(request),
         }
     }
@@ -126,11 +128,7 @@ impl Content {
     /// The same, to be kept for a while: what was compressed to be sent is not kept as merged, too.
     pub(crate) fn kept(self) -> Content {
         match self {
-            Content::Prepared(frame, _)
-                if frame.encoding() != Encoding::Identity && frame.format() == Format::Protobuf =>
-            {
-                Content::Squeezed { frame, tried: true }
-            }
+            Content::Prepared(frame, _) if is_frame(&frame) => Content::Squeezed { frame, tried: true },
             content => content,
         }
     }

@@ -6,9 +6,8 @@ use aqueduct_metrics::{Desc, Distribution, Histogram, PrometheusText};
 use aqueduct_wire::Signal;
 
 use crate::lane::Lane;
+use crate::metrics::LANE;
 use crate::pipeline::Pipeline;
-
-const LANE: &[&str] = &["signal", "destination"];
 
 pub(crate) const ATTEMPT: Desc = Desc::histogram(
     "aqueduct_export_duration_seconds",

@@ -5,7 +5,8 @@ use aqueduct_metrics::{Desc, PrometheusText};
 use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED};
 use crate::report::LaneStatus;
 
-const LANE: &[&str] = &["signal", "destination"];
+/// The attributes of what every lane has.
+pub(crate) const LANE: &[&str] = &["signal", "destination"];
 
 const WALKED: Desc = Desc::gauge(
     "aqueduct_pipeline_walked_items",

@@ -1,5 +1,6 @@
 //! `processors.tail_sampling`: whole traces, by policies.
 
+use std::iter;
 use std::time::Duration;
 
 use aqueduct::sampling::tail::{
@@ -47,25 +48,6 @@ pub(crate) const TAIL_SAMPLING: Keys = Keys {
 pub(crate) const DECISION_CACHE: Keys =
     Keys { supported: &["sampled_cache_size", "non_sampled_cache_size"], refused: &[] };
 
-/// The types of policies; each but the first has its settings under a key of the same name.
-const TYPES: [&str; 15] = [
-    "always_sample",
-    "latency",
-    "numeric_attribute",
-    "probabilistic",
-    "status_code",
-    "string_attribute",
-    "trace_state",
-    "rate_limiting",
-    "bytes_limiting",
-    "span_count",
-    "boolean_attribute",
-    "and",
-    "not",
-    "drop",
-    "composite",
-];
-
 pub(crate) const POLICY: Keys = Keys {
     supported: &[
         "name",
@@ -90,6 +72,12 @@ pub(crate) const POLICY: Keys = Keys {
         ("trace_flags", "flags say what was sampled before; `trace_state` and thresholds do, too"),
     ],
 };
+
+/// The types of policies: the one without settings, and those that have theirs under a key of the same name.
+fn types() -> impl Iterator<Item = &'static str> {
+    let named = POLICY.supported.iter().filter(|key| !["name", "type"].contains(key));
+    iter::once("always_sample").chain(named.copied())
+}
 
 /// Policies in one another: more than this are refused before they are read.
 const DEEPEST: usize = 16;
@@ -181,10 +169,10 @@ fn policy(field: &Field<'_>, depth: usize) -> Option<Policy> {
             field.fail(Finding::new(field.node.at, field.path.clone(), message).with_help(*instead));
             return None;
         }
-        field.choice(&TYPES.map(|name| (name, name)))
+        field.choice(&types().map(|name| (name, name)).collect::<Vec<_>>())
     });
     let (name, kind) = (name?, kind?);
-    for other in TYPES.iter().filter(|other| **other != kind && **other != "always_sample") {
+    for other in types().skip(1).filter(|other| *other != kind) {
         if let Some(field) = section.field(other) {
             let message = format!("has no effect: the type of the policy is `{kind}`");
             field.fail(Finding::new(field.key_at, field.path.clone(), message));

@@ -40,6 +40,10 @@ fn wrong_parameters_are_refused_at_once() {
 
 /// Guards the whole way under load: each format is of the gateway's own functions, other pages answer meanwhile, and the gateway goes on.
 #[test]
+#[cfg_attr(
+    feature = "dhat",
+    ignore = "reading debug information takes minutes where every allocation is traced"
+)]
 fn a_gateway_under_load_is_profiled() {
     let sink = sink(|_| {});
     let gateway = Gateway::start("", &format!("endpoint: {}", sink.grpc_address()));
@@ -94,6 +98,10 @@ fn a_gateway_under_load_is_profiled() {
 
 /// Guards the turn: a second profile is refused while one is taken, and a client that goes away makes room at once.
 #[test]
+#[cfg_attr(
+    feature = "dhat",
+    ignore = "reading debug information takes minutes where every allocation is traced"
+)]
 fn one_profile_at_a_time() {
     let gateway = idle();
     let start = Instant::now();

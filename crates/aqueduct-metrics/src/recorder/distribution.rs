@@ -94,6 +94,7 @@ impl fmt::Debug for Distribution {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// Whole nanoseconds, at most what fits.
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 pub use counter::{Counter, Gauge};
 pub use distribution::Distribution;
+pub(crate) use distribution::nanos;
 pub use error::SeriesError;
 pub(crate) use outcomes::{OTHER, shortened};
 pub use outcomes::{OutcomeCounts, Outcomes};

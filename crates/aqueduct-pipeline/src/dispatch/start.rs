@@ -159,9 +159,14 @@ impl Dispatch {
             let more = held.whole();
             self.charge(&mut held, more);
         }
-        let (id, again, sealed) = (held.id, held.attempts > 1, held.sealed);
-        let departure =
-            Departure { id, ready, again, sealed, items: held.receipt.items(), bytes: held.content.len() };
+        let departure = Departure {
+            id: held.id,
+            ready,
+            again: held.attempts > 1,
+            sealed: held.sealed,
+            items: held.receipt.items(),
+            bytes: held.content.len(),
+        };
         state.in_flight.insert(held.id, held);
         self.lane.note_backlog(&state);
         Some(departure)
