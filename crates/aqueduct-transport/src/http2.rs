@@ -6,6 +6,7 @@ mod connection;
 mod connector;
 mod keepalive;
 mod upload;
+mod writer;
 
 pub(crate) use call::Call;
 pub(crate) use connection::Settings;

@@ -100,7 +100,6 @@ impl Request {
     }
 
     /// The pieces, shared.
-    #[cfg(feature = "http")]
     pub(crate) fn shared_pieces(&self) -> Arc<[Bytes]> {
         self.pieces.clone()
     }

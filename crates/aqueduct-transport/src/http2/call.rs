@@ -10,6 +10,7 @@ use h2::{Reason, RecvStream};
 
 use super::connection::Connection;
 use super::upload::Upload;
+use super::writer::Loan;
 use crate::connect::refusal;
 use crate::failure::{Failure, FailureKind};
 use crate::outcome::Outcome;
@@ -23,6 +24,8 @@ pub(crate) struct Call<'a> {
     upload: Upload<'a>,
     body: Option<RecvStream>,
     answers: &'a AtomicU64,
+    /// Of the request's body, while it may be sent.
+    _loan: Loan,
 }
 
 impl<'a> Call<'a> {
@@ -39,7 +42,8 @@ impl<'a> Call<'a> {
         let empty = begins.is_empty() && request.is_empty();
         let (response, stream) = send.send_request(head, empty)?;
         let upload = Upload::new(stream, begins, request);
-        Ok(Self { response, upload, body: None, answers: &connection.answers })
+        let loan = connection.lent.lend(request.shared_pieces());
+        Ok(Self { response, upload, body: None, answers: &connection.answers, _loan: loan })
     }
 
     /// The head of the answer.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::{Builder, SendRequest};
-use tokio::io::BufWriter;
 #[cfg(feature = "grpc")]
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -21,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 #[cfg(feature = "grpc")]
 use super::keepalive::{Asker, Asks};
 use super::keepalive::{Complaints, Keepalive};
+use super::writer::{Lent, Writer};
 use crate::config::ClientConfig;
 use crate::connect::{Dial, Standing, Stream};
 use crate::failure::Failure;
@@ -28,10 +28,6 @@ use crate::status::{Connected, Counters};
 
 /// Streams that a peer allows at once before it has said how many (RFC 9113 section 6.5.2 advises no fewer).
 pub(crate) const EXPECTED_STREAMS: usize = 100;
-
-/// Frames are written together up to so many bytes. The h2 crate makes a system call of each frame, and frames have 16 KiB where the peer
-/// does not allow more: copying them costs less than the calls.
-const WRITE: usize = 128 << 10;
 
 /// What all HTTP/2 connections to a peer have in common.
 #[derive(Debug)]
@@ -47,6 +43,8 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(super) send: SendRequest<Bytes>,
+    /// Where calls lend their bodies to the connection.
+    pub(super) lent: Lent,
     /// Answers that arrived on this connection; each spares a ping.
     pub(super) answers: Arc<AtomicU64>,
     pub(crate) standing: Standing,
@@ -83,8 +81,9 @@ impl Settings {
         deadline: Instant,
     ) -> Result<Connection, Failure> {
         let standing = dial.standing(&stream);
+        let lent = Lent::default();
         let (send, mut connection) =
-            match timeout_at(deadline, self.http2.handshake(BufWriter::with_capacity(WRITE, stream))).await {
+            match timeout_at(deadline, self.http2.handshake(Writer::new(stream, lent.clone()))).await {
                 Ok(Ok(open)) => open,
                 Ok(Err(error)) => return Err(dial.failure(&format!("HTTP/2 handshake: {error}"))),
                 Err(_) => return Err(dial.failure("the HTTP/2 handshake timed out")),
@@ -109,6 +108,7 @@ impl Settings {
         tokio::spawn(drive(self.clone(), connection, keepalive, (up, alive)));
         Ok(Connection {
             send,
+            lent,
             answers,
             standing,
             task,
@@ -147,7 +147,7 @@ impl Connection {
 /// The life of one connection. Drops what it owns at the end of it.
 async fn drive<T>(
     settings: Arc<Settings>,
-    connection: h2::client::Connection<BufWriter<Stream>, Bytes>,
+    connection: h2::client::Connection<Writer<Stream>, Bytes>,
     mut keepalive: Option<Keepalive>,
     _owns: (Connected, T),
 ) {
