@@ -15,8 +15,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// So many bytes are gathered before they are written.
-const WRITE: usize = 128 << 10;
+/// So many bytes are gathered before they are written, of which so many are copies at most.
+const WRITE: usize = 512 << 10;
+const COPY: usize = 128 << 10;
 
 /// Pieces from this size on are lent: below, a copy costs no more than finding them.
 const LEND: usize = 4 << 10;
@@ -87,7 +88,7 @@ impl Drop for Loan {
     }
 }
 
-/// A stream whose writes are gathered, up to 128 KiB or a flush.
+/// A stream whose writes are gathered, until there is enough or a flush.
 #[derive(Debug)]
 pub(super) struct Writer<S> {
     stream: S,
@@ -97,11 +98,13 @@ pub(super) struct Writer<S> {
     /// What was copied since.
     tail: BytesMut,
     gathered: usize,
+    /// How much of that is copied.
+    copied: usize,
 }
 
 impl<S: AsyncWrite + Unpin> Writer<S> {
     pub(super) fn new(stream: S, lent: Lent) -> Self {
-        Self { stream, lent, queue: VecDeque::new(), tail: BytesMut::new(), gathered: 0 }
+        Self { stream, lent, queue: VecDeque::new(), tail: BytesMut::new(), gathered: 0, copied: 0 }
     }
 
     fn gather(&mut self, slice: &[u8]) {
@@ -111,7 +114,10 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
                 self.seal();
                 self.queue.push_back(piece);
             }
-            None => self.tail.extend_from_slice(slice),
+            None => {
+                self.tail.extend_from_slice(slice);
+                self.copied += slice.len();
+            }
         }
     }
 
@@ -138,6 +144,7 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
             }
             self.written(written);
         }
+        self.copied = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -165,7 +172,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Writer<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.gathered >= WRITE {
+        if this.gathered >= WRITE || this.copied >= COPY {
             ready!(this.poll_drain(cx))?;
         }
         slices.iter().for_each(|slice| this.gather(slice));
@@ -323,7 +330,7 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         let taken =
             (0..100).take_while(|_| Pin::new(&mut writer).poll_write(&mut cx, &frame).is_ready()).count();
-        assert_eq!(taken, WRITE / frame.len());
+        assert_eq!(taken, COPY / frame.len());
     }
 
     /// Guards against taking an address for a reference: memory that ends early is copied.
