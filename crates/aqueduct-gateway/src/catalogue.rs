@@ -68,6 +68,7 @@ fn parts() -> Vec<Part> {
         part("pipeline", aqueduct::pipeline::METRICS),
         part("ledger and process", aqueduct::metrics::METRICS),
         part("transport", aqueduct::transport::METRICS),
+        part("tuner", crate::run::TUNER_METRICS),
     ]
 }
 

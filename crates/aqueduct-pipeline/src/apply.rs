@@ -7,7 +7,7 @@ use std::time::Duration;
 use aqueduct_batch::BatchConfig;
 use aqueduct_transport::Compression;
 
-use crate::home::Core;
+use crate::home::{Core, Home};
 use crate::lane::Lane;
 use crate::pipeline::Pipeline;
 
@@ -158,35 +158,39 @@ impl Pipeline {
     /// A value that makes no sense is refused by itself, with a reason; the others are applied. In a forked child the pipeline that is made anew begins with
     /// the settings it was built with.
     pub fn apply(&self, parameters: &Parameters) -> Applied {
-        let mut applied = Applied::default();
-        let Some(core) = self.home.existing() else { return applied };
-        apply_batch(core, parameters, &mut applied);
-        let in_flight = applied.positive(Knob::MaxInFlight, parameters.max_in_flight);
-        let queue_bytes = applied.positive(Knob::QueueBytes, parameters.queue_bytes);
-        let connections = applied.positive(Knob::Connections, parameters.connections);
-        for lane in &core.shared.lanes {
-            apply_lane(lane, in_flight, queue_bytes, &mut applied);
-            apply_exporter(lane, connections, parameters.compression, &mut applied);
-        }
-        if let Some(threads) = parameters.worker_threads {
-            self.apply_workers(threads, &mut applied);
-        }
-        applied
+        apply(&self.home, parameters)
     }
+}
 
-    fn apply_workers(&self, threads: usize, applied: &mut Applied) {
-        let knob = Knob::WorkerThreads;
-        let Some(count) = NonZeroUsize::new(threads) else {
-            return applied.refuse(knob, None, "must be at least 1");
-        };
-        let Some(pool) = self.home.recipe.given.get().and_then(|given| given.pool.as_ref()) else {
-            return applied.refuse(knob, None, "the pipeline was built without a worker pool");
-        };
-        let before = pool.stats().threads;
-        match pool.resize(count) {
-            Ok(()) => applied.note(knob, None, before, threads),
-            Err(error) => applied.refuse(knob, None, error.to_string()),
-        }
+pub(crate) fn apply(home: &Home, parameters: &Parameters) -> Applied {
+    let mut applied = Applied::default();
+    let Some(core) = home.existing() else { return applied };
+    apply_batch(core, parameters, &mut applied);
+    let in_flight = applied.positive(Knob::MaxInFlight, parameters.max_in_flight);
+    let queue_bytes = applied.positive(Knob::QueueBytes, parameters.queue_bytes);
+    let connections = applied.positive(Knob::Connections, parameters.connections);
+    for lane in &core.shared.lanes {
+        apply_lane(lane, in_flight, queue_bytes, &mut applied);
+        apply_exporter(lane, connections, parameters.compression, &mut applied);
+    }
+    if let Some(threads) = parameters.worker_threads {
+        apply_workers(home, threads, &mut applied);
+    }
+    applied
+}
+
+fn apply_workers(home: &Home, threads: usize, applied: &mut Applied) {
+    let knob = Knob::WorkerThreads;
+    let Some(count) = NonZeroUsize::new(threads) else {
+        return applied.refuse(knob, None, "must be at least 1");
+    };
+    let Some(pool) = home.recipe.given.get().and_then(|given| given.pool.as_ref()) else {
+        return applied.refuse(knob, None, "the pipeline was built without a worker pool");
+    };
+    let before = pool.stats().threads;
+    match pool.resize(count) {
+        Ok(()) => applied.note(knob, None, before, threads),
+        Err(error) => applied.refuse(knob, None, error.to_string()),
     }
 }
 

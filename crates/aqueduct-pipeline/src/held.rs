@@ -19,7 +19,7 @@ pub(crate) struct Held {
     pub(crate) content: Content,
     pub(crate) receipt: Receipt,
     pub(crate) charged: u64,
-    pub(crate) sealed: Instant,
+    pub(crate) times: Times,
     pub(crate) attempts: u32,
     /// Whether it was made of one that the destination has refused.
     pub(crate) part: bool,
@@ -50,6 +50,14 @@ impl Held {
             }
         }
     }
+}
+
+/// When a batch began and ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The first of it was offered.
+    pub(crate) opened: Instant,
+    pub(crate) sealed: Instant,
 }
 
 /// The bytes of a batch: charged to the budget until it has settled.

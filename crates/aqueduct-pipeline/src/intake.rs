@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use aqueduct_batch::{BatchConfig, Batcher, Sealed, Weight};
+use aqueduct_batch::{BatchConfig, Batcher, SealReason, Sealed, Weight};
 use aqueduct_metrics::{DropReason, Receipt};
 use aqueduct_pool::BufferPool;
 use aqueduct_wire::{Chunk, Signal};
@@ -17,6 +18,7 @@ use crate::acknowledge::{Delivery, Fanout};
 use crate::alarm::Alarm;
 use crate::budget::LONGEST_HOLD;
 use crate::config::{Overflow, PipelineConfig, Priority};
+use crate::held::Times;
 use crate::home::Home;
 use crate::lane::{Counts, Lane};
 use crate::parcel::{OpenBatch, Parcel, Receipts};
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     /// As many as there are to be for each priority, the priorities one after the other.
     shards: Vec<Mutex<Shard>>,
     shards_each: usize,
+    /// Batches that were sealed, by [`SealReason::index`]. Plain counters.
+    seals: [AtomicU64; SealReason::ALL.len()],
     overflow: Overflow,
     /// The worker's, which must not wait for itself.
     worker: ThreadId,
@@ -93,6 +97,7 @@ impl Shared {
             open_chunks: OpenChunks::new(config, queue_bytes, slabs.clone()),
             shards: (0..shards_each * Priority::ALL.len()).map(|_| shard()).collect(),
             shards_each,
+            seals: Default::default(),
             overflow: config.overflow,
             worker,
             alarm: Alarm::new(),
@@ -111,6 +116,11 @@ impl Shared {
     /// Items in open batches, per lane.
     pub(crate) fn open_items(&self) -> u64 {
         self.shards.iter().map(|shard| Self::lock(shard).batcher.weight().items).sum()
+    }
+
+    /// Batches that were sealed, by [`SealReason::index`].
+    pub(crate) fn seals(&self) -> [u64; SealReason::ALL.len()] {
+        self.seals.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Seals every open chunk and batch; with `close`, none is taken afterwards. With `decide` the tail sampler decides all that it holds before.
@@ -148,9 +158,12 @@ impl Shared {
         priority: Priority,
         now: Instant,
     ) {
-        for batch in sealed.into_iter().filter_map(|sealed| sealed.batch.close()) {
+        for Sealed { batch, opened, reason, .. } in sealed {
+            let Some(batch) = batch.close() else { continue };
+            Counts::add(&self.seals[reason.index()], 1);
+            let times = Times { opened, sealed: now };
             for (lane, receipt) in self.lanes.iter().zip(batch.receipts) {
-                lane.push(batch.merged.clone(), receipt, batch.charged, priority, now);
+                lane.push(batch.merged.clone(), receipt, batch.charged, priority, times);
             }
         }
     }

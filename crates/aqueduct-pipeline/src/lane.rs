@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::config::{LaneConfig, Priority};
 use crate::destination::Here;
-use crate::held::{Content, Held};
+use crate::held::{Content, Held, Times};
 use crate::measured::Measured;
 use crate::notice::{Notice, Notices};
 
@@ -67,6 +67,8 @@ pub(crate) struct Counts {
     pub(crate) attempts: AtomicU64,
     /// Attempts that were made because an earlier one failed.
     pub(crate) retries: AtomicU64,
+    /// Attempts with an outcome after which the destination did not have the batch.
+    pub(crate) failed: AtomicU64,
     /// Bytes sent, after compression, over all attempts.
     pub(crate) sent_bytes: AtomicU64,
     /// Attempts that ended by a panic of the exporter.
@@ -187,7 +189,7 @@ impl Lane {
         receipt: Receipt,
         charged: u64,
         priority: Priority,
-        now: Instant,
+        times: Times,
     ) {
         let mut state = self.state();
         let id = state.take_id();
@@ -198,7 +200,7 @@ impl Lane {
             content,
             receipt,
             charged,
-            sealed: now,
+            times,
             attempts: 0,
             part: false,
             squeezed: false,
@@ -512,7 +514,7 @@ impl State {
             let mut queue = self.queue.iter().enumerate().filter(of).peekable();
             while freed < bytes {
                 let tried_first = match (retry.peek(), queue.peek()) {
-                    (Some((_, tried)), Some((_, untried))) => tried.sealed <= untried.sealed,
+                    (Some((_, tried)), Some((_, untried))) => tried.times.sealed <= untried.times.sealed,
                     (Some(_), None) => true,
                     (None, Some(_)) => false,
                     (None, None) => break,

@@ -121,7 +121,8 @@
 //!
 //! # Features
 //!
-//! `grpc`, `http`, `gzip` and `zstd` (all on by default) are those of `aqueduct-transport`.
+//! - `grpc`, `http`, `gzip` and `zstd` (all on by default) are those of `aqueduct-transport`.
+//! - `tune`: `Observer` and `Tuner`, over `aqueduct-tune`.
 
 mod acknowledge;
 mod alarm;
@@ -153,6 +154,8 @@ mod slots;
 mod sync;
 mod tail;
 mod transform;
+#[cfg(feature = "tune")]
+mod tuning;
 mod worker;
 
 pub use acknowledge::Delivery;
@@ -174,4 +177,6 @@ pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
 pub use sample::{OtlpFacts, ProbabilisticSampler};
 pub use tail::{TailSampling, TailSamplingError};
 pub use transform::Transform;
+#[cfg(feature = "tune")]
+pub use tuning::{Observer, RunningTuner, Tuner};
 pub use worker::Worker;

@@ -1,10 +1,12 @@
 //! How long attempts take and batches wait, and how large batches are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aqueduct_metrics::{Desc, Distribution, Histogram, PrometheusText};
 use aqueduct_wire::Signal;
 
+use crate::held::Times;
+use crate::home::Home;
 use crate::lane::Lane;
 use crate::metrics::LANE;
 use crate::pipeline::Pipeline;
@@ -17,6 +19,12 @@ pub(crate) const ATTEMPT: Desc = Desc::histogram(
 .with_attributes(LANE)
 .with_convention("otel.sdk.exporter.operation.duration")
 .with_aliases(&["otlp.export.duration"]);
+pub(crate) const WAITED: Desc = Desc::histogram(
+    "aqueduct_pipeline_wait_duration_seconds",
+    "s",
+    "Time from the first item of a batch to the batch's first attempt: filling, and the queue.",
+)
+.with_attributes(LANE);
 pub(crate) const QUEUED: Desc = Desc::histogram(
     "aqueduct_pipeline_queue_duration_seconds",
     "s",
@@ -46,6 +54,7 @@ const SIZES: [f64; 9] =
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     attempts: Distribution,
+    waited: Distribution,
     queued: Distribution,
     items: Distribution,
     bytes: Distribution,
@@ -58,8 +67,9 @@ impl Measured {
     }
 
     /// A batch is tried for the first time.
-    pub(crate) fn departs(&self, waited: Duration, items: u64, bytes: usize) {
-        self.queued.record_duration(waited);
+    pub(crate) fn departs(&self, now: Instant, times: Times, items: u64, bytes: usize) {
+        self.waited.record_duration(now.saturating_duration_since(times.opened));
+        self.queued.record_duration(now.saturating_duration_since(times.sealed));
         self.items.record(items);
         self.bytes.record(bytes as u64);
     }
@@ -77,6 +87,8 @@ pub struct LaneDistributions {
     /// Time from the start of an attempt to its outcome, in nanoseconds: compressing a small batch, sending it, and waiting for the answer. Attempts that
     /// failed count, those that panicked do not.
     pub attempts: Histogram,
+    /// Time from the first item of a batch to the batch's first attempt, in nanoseconds: filling, and the queue.
+    pub waited: Histogram,
     /// Time that a batch has waited from its sealing to its first attempt, in nanoseconds.
     pub queued: Histogram,
     /// Items in a batch, at its first attempt.
@@ -90,25 +102,29 @@ impl Pipeline {
     /// nothing was offered yet.
     #[must_use]
     pub fn distributions(&self) -> Vec<LaneDistributions> {
-        let of = |lane: &Lane| LaneDistributions {
-            signal: lane.signal,
-            destination: lane.destination.name().to_owned(),
-            attempts: lane.measured.attempts.read(),
-            queued: lane.measured.queued.read(),
-            items: lane.measured.items.read(),
-            bytes: lane.measured.bytes.read(),
-        };
-        self.home
-            .existing()
-            .map_or_else(Vec::new, |core| core.shared.lanes.iter().map(|lane| of(lane)).collect())
+        distributions(&self.home)
     }
+}
+
+pub(crate) fn distributions(home: &Home) -> Vec<LaneDistributions> {
+    let of = |lane: &Lane| LaneDistributions {
+        signal: lane.signal,
+        destination: lane.destination.name().to_owned(),
+        attempts: lane.measured.attempts.read(),
+        waited: lane.measured.waited.read(),
+        queued: lane.measured.queued.read(),
+        items: lane.measured.items.read(),
+        bytes: lane.measured.bytes.read(),
+    };
+    home.existing().map_or_else(Vec::new, |core| core.shared.lanes.iter().map(|lane| of(lane)).collect())
 }
 
 /// Writes the distributions among [`METRICS`](crate::METRICS) for these lanes, which may come from several pipelines.
 pub fn write_distributions(lanes: &[LaneDistributions], text: &mut PrometheusText) {
     type Reading = fn(&LaneDistributions) -> &Histogram;
-    let families: [(&Desc, Reading, f64, &[f64]); 4] = [
+    let families: [(&Desc, Reading, f64, &[f64]); 5] = [
         (&ATTEMPT, |lane| &lane.attempts, 1e-9, &SECONDS),
+        (&WAITED, |lane| &lane.waited, 1e-9, &SECONDS),
         (&QUEUED, |lane| &lane.queued, 1e-9, &SECONDS),
         (&ITEMS, |lane| &lane.items, 1.0, &COUNTS),
         (&BYTES, |lane| &lane.bytes, 1.0, &SIZES),

@@ -1,8 +1,9 @@
 //! The metrics of pipelines: their descriptions, and how a reading is written.
 
+use aqueduct_batch::SealReason;
 use aqueduct_metrics::{Desc, PrometheusText};
 
-use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED};
+use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED, WAITED};
 use crate::report::LaneStatus;
 
 /// The attributes of what every lane has.
@@ -46,6 +47,18 @@ const RETRIES: Desc = Desc::counter(
     "Attempts that followed a failed one of the same batch.",
 )
 .with_attributes(LANE);
+const FAILED: Desc = Desc::counter(
+    "aqueduct_pipeline_failed_attempts_total",
+    "{attempt}",
+    "Attempts after which the destination did not have the batch: refused, failed, or of unknown outcome; without panics.",
+)
+.with_attributes(LANE);
+const SEALED: Desc = Desc::counter(
+    "aqueduct_pipeline_sealed_batches_total",
+    "{batch}",
+    "Batches that were sealed, by what made them full; the same for each destination of a pipeline.",
+)
+.with_attributes(&["signal", "destination", "reason"]);
 const SENT: Desc = Desc::counter(
     "aqueduct_pipeline_sent_bytes_total",
     "By",
@@ -111,6 +124,8 @@ pub const METRICS: &[Desc] = &[
     LIMIT,
     ATTEMPTS,
     RETRIES,
+    FAILED,
+    SEALED,
     SENT,
     PANICS,
     SPLITS,
@@ -121,6 +136,7 @@ pub const METRICS: &[Desc] = &[
     INHERITED,
     PAUSED,
     ATTEMPT,
+    WAITED,
     QUEUED,
     ITEMS,
     BYTES,
@@ -134,7 +150,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         text.ledgers(&[(&labels, lane.ledger)]);
     }
-    let counters: [(&Desc, Reading); 15] = [
+    let counters: [(&Desc, Reading); 16] = [
         (&ENCODING, |lane| lane.encoding_items),
         (&HELD_BYTES, |lane| lane.held_bytes),
         (&CAPACITY, |lane| lane.queue_bytes),
@@ -142,6 +158,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         (&LIMIT, |lane| lane.in_flight_limit as u64),
         (&ATTEMPTS, |lane| lane.attempts),
         (&RETRIES, |lane| lane.retries),
+        (&FAILED, |lane| lane.failed_attempts),
         (&SENT, |lane| lane.sent_bytes),
         (&PANICS, |lane| lane.exporter_panics),
         (&SPLITS, |lane| lane.splits),
@@ -163,9 +180,21 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         family.sample(&labels, lane.paused.unwrap_or_default().as_secs_f64());
     }
+    let mut family = text.family(&SEALED);
+    for lane in lanes {
+        for reason in SealReason::ALL {
+            let labels = [
+                ("signal", lane.signal.as_str()),
+                ("destination", lane.destination.as_str()),
+                ("reason", reason.as_str()),
+            ];
+            family.sample(&labels, lane.sealed_batches[reason.index()]);
+        }
+    }
     let mut family = text.family(&WALKED);
     for lane in lanes {
         let stages = [
+            ("tail", lane.tail_items),
             ("open", lane.open_items),
             ("queued", lane.queued_items),
             ("retry", lane.retry_items),

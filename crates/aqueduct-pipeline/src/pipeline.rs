@@ -209,7 +209,7 @@ fn report(home: &Home, complete: bool, start: Instant) -> Report {
     Report { complete, took: start.elapsed(), lanes: status(home) }
 }
 
-fn status(home: &Home) -> Vec<LaneStatus> {
+pub(crate) fn status(home: &Home) -> Vec<LaneStatus> {
     let Some(core) = home.existing() else {
         let names = home.recipe.lanes.iter().map(|(destination, _)| destination.name());
         let idle = |(name, inherited)| LaneStatus::idle(home.recipe.signal, name, inherited);
@@ -218,12 +218,19 @@ fn status(home: &Home) -> Vec<LaneStatus> {
     let now = Instant::now();
     let (encoding_items, open_items) = (core.shared.open_chunks.items(), core.shared.open_items());
     let tail_items = core.shared.tail.as_ref().map_or(0, Stage::items);
-    let status =
-        |lane: &Arc<Lane>| LaneStatus { tail_items, ..lane_status(lane, encoding_items, open_items, now) };
+    let sealed_batches = core.shared.seals();
+    let status = |lane: &Arc<Lane>| LaneStatus {
+        encoding_items,
+        open_items,
+        tail_items,
+        sealed_batches,
+        ..lane_status(lane, now)
+    };
     core.shared.lanes.iter().map(status).collect()
 }
 
-fn lane_status(lane: &Lane, encoding_items: u64, open_items: u64, now: Instant) -> LaneStatus {
+/// What the lane itself knows.
+fn lane_status(lane: &Lane, now: Instant) -> LaneStatus {
     let walk = lane.walk();
     let counts = &lane.counts;
     let (last_success, last_failure) = {
@@ -235,9 +242,10 @@ fn lane_status(lane: &Lane, encoding_items: u64, open_items: u64, now: Instant) 
         signal: lane.signal,
         destination: lane.destination.name().to_owned(),
         ledger: lane.ledger.snapshot(),
-        encoding_items,
+        encoding_items: 0,
         tail_items: 0,
-        open_items,
+        open_items: 0,
+        sealed_batches: Default::default(),
         queued_items: walk.queued_items,
         retry_items: walk.retry_items,
         in_flight_items: walk.in_flight_items,
@@ -248,6 +256,7 @@ fn lane_status(lane: &Lane, encoding_items: u64, open_items: u64, now: Instant) 
         full: lane.budget.is_full(),
         attempts: counts.attempts.load(Ordering::Relaxed),
         retries: counts.retries.load(Ordering::Relaxed),
+        failed_attempts: counts.failed.load(Ordering::Relaxed),
         sent_bytes: counts.sent_bytes.load(Ordering::Relaxed),
         exporter_panics: counts.panics.load(Ordering::Relaxed),
         splits: counts.splits.load(Ordering::Relaxed),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use aqueduct_batch::SealReason;
 use aqueduct_metrics::LedgerSnapshot;
 use aqueduct_wire::Signal;
 
@@ -43,6 +44,10 @@ pub struct LaneStatus {
     pub attempts: u64,
     /// Attempts that followed a failure.
     pub retries: u64,
+    /// Attempts after which the destination did not have the batch: refused, failed, or of unknown outcome. Those that panicked are not among them.
+    pub failed_attempts: u64,
+    /// Batches that were sealed, by [`SealReason::index`]: the same for each destination of a pipeline.
+    pub sealed_batches: [u64; SealReason::ALL.len()],
     /// Bytes handed to the exporter over all attempts, after compression.
     pub sent_bytes: u64,
     /// Attempts that ended by a panic of the exporter; their batches were kept.
@@ -87,6 +92,8 @@ impl LaneStatus {
             full: false,
             attempts: 0,
             retries: 0,
+            failed_attempts: 0,
+            sealed_batches: Default::default(),
             sent_bytes: 0,
             exporter_panics: 0,
             splits: 0,

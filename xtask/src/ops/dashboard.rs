@@ -270,6 +270,43 @@ const ROWS: &[Row] = &[
             },
         ],
     },
+    Row {
+        title: "Tuner",
+        panels: &[
+            Panel {
+                title: "Score of the last window, and rests",
+                unit: "short",
+                lines: &[
+                    ("aqueduct_tuner_score{instance=~\"$instance\"}", "score, of 100"),
+                    ("aqueduct_tuner_resting{instance=~\"$instance\"}", "resting"),
+                ],
+            },
+            Panel {
+                title: "The last hundred decisions",
+                unit: "short",
+                lines: &[(
+                    "sum by (outcome) (aqueduct_tuner_history_changes{instance=~\"$instance\"})",
+                    "{{outcome}}",
+                )],
+            },
+            Panel {
+                title: "Settings, as a share of the largest they had",
+                unit: "percentunit",
+                lines: &[(
+                    "max by (knob) (aqueduct_tuner_setting{instance=~\"$instance\"}) / max by (knob) (max_over_time(aqueduct_tuner_setting{instance=~\"$instance\"}[1h]))",
+                    "{{knob}}",
+                )],
+            },
+            Panel {
+                title: "Why batches are sealed",
+                unit: "ops",
+                lines: &[(
+                    "sum by (reason) (rate(aqueduct_pipeline_sealed_batches_total{instance=~\"$instance\"}[$__rate_interval]))",
+                    "{{reason}}",
+                )],
+            },
+        ],
+    },
 ];
 
 const WIDTH: usize = 12;

@@ -6,6 +6,7 @@
 //! | `/livez` | 200 while the process serves requests at all |
 //! | `/readyz` | JSON, [`Readiness`]; 503 while draining or full. An unreachable destination alone leaves it at 200: clients should keep sending, the queue is there for that |
 //! | `/statusz` | JSON, [`StatusReport`]: where every item is |
+//! | `/debug/tuner` | JSON, [`TunerStatus`]: what the tuner has done and would do; 404 without one |
 //! | `/debug/pprof/profile` | a profile of the processor time, `?seconds=30&hz=100&format=pprof`; `flamegraph` is an SVG, `top` the 20 functions that take the most. 409 while another is being taken, 400 for parameters that are wrong, 501 without the feature `profiling` |
 //!
 //! It answers GET and HEAD, tells caches and browsers to keep their hands off, and holds at most
@@ -24,7 +25,9 @@ mod report;
 mod routes;
 mod server;
 
-pub use report::{ExporterState, PipelineStatus, Readiness, ReadyState, StatusReport};
+pub use report::{
+    ExporterState, PipelineStatus, Readiness, ReadyState, StatusReport, TunerChange, TunerStatus,
+};
 pub use server::{HEADER_TIMEOUT, MAX_CONNECTIONS, serve};
 
 /// Where the admin endpoint gets its answers. Called on each request, from an async task: it must not block.
@@ -35,4 +38,6 @@ pub trait Status: std::fmt::Debug + Send + Sync + 'static {
     fn ready(&self) -> Readiness;
     /// What became of every item.
     fn statusz(&self) -> StatusReport;
+    /// What the tuner does, if there is one.
+    fn tuner(&self) -> Option<TunerStatus>;
 }

@@ -142,3 +142,43 @@ impl PipelineStatus {
         }
     }
 }
+
+/// The answer of `/debug/tuner`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TunerStatus {
+    /// How good the last window was, from 0 to 100.
+    pub score: f64,
+    /// Whether it has found nothing more to gain, and waits until something is different.
+    pub resting: bool,
+    /// The settings that it owns, with units.
+    pub settings: BTreeMap<String, String>,
+    /// The last hundred changes, the oldest first.
+    pub history: Vec<TunerChange>,
+    /// What it would try next, and why.
+    pub suggestions: Vec<String>,
+    /// What held the pipelines up in the last window.
+    pub bottlenecks: Vec<String>,
+}
+
+/// A change that the tuner made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TunerChange {
+    /// How long ago.
+    pub seconds_ago: f64,
+    /// Which setting.
+    pub knob: String,
+    /// What it was.
+    pub old: String,
+    /// What it became.
+    pub new: String,
+    /// Why.
+    pub reason: String,
+    /// The score before.
+    pub score_before: f64,
+    /// The score afterwards, once it is known.
+    pub score_after: Option<f64>,
+    /// What became of it: pending, kept, reverted, ...
+    pub outcome: String,
+}

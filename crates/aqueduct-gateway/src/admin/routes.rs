@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{ReadyState, Status, profile};
 
-const PATHS: &str = "/metrics\n/livez\n/readyz\n/statusz\n/debug/pprof/profile\n";
+const PATHS: &str = "/metrics\n/livez\n/readyz\n/statusz\n/debug/tuner\n/debug/pprof/profile\n";
 
 /// The routes over `status`.
 pub(crate) fn router(status: Arc<dyn Status>) -> Router {
@@ -22,6 +22,7 @@ pub(crate) fn router(status: Arc<dyn Status>) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/statusz", get(statusz))
+        .route("/debug/tuner", get(tuner))
         .route("/debug/pprof/profile", get(profile::answer))
         .fallback(async || (StatusCode::NOT_FOUND, format!("not found; there are\n{PATHS}")))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
@@ -47,6 +48,15 @@ async fn ready(State(status): Source) -> Response {
 
 async fn statusz(State(status): Source) -> Response {
     json(StatusCode::OK, &status.statusz())
+}
+
+async fn tuner(State(status): Source) -> Response {
+    match status.tuner() {
+        Some(report) => json(StatusCode::OK, &report),
+        None => {
+            (StatusCode::NOT_FOUND, "there is no tuner: `service.tuning` switches it on\n").into_response()
+        }
+    }
 }
 
 fn json(code: StatusCode, report: &impl Serialize) -> Response {

@@ -34,6 +34,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tuning;
 mod yaml;
 
 use std::collections::HashSet;
@@ -53,6 +54,7 @@ pub use secret::Secret;
 pub use tail::TailSampling;
 pub use telemetry::{LogLevel, Telemetry};
 pub use tls::{Tls, TlsVersion};
+pub use tuning::Tuning;
 
 use components::Defined;
 use errors::Findings;
@@ -78,6 +80,8 @@ pub struct Config {
     pub receive_budget: u64,
     /// What the gateway tells about itself.
     pub telemetry: Telemetry,
+    /// The tuner of the pipelines; `None`, the default, leaves settings as they are.
+    pub tuning: Option<Tuning>,
     /// What is legal and probably not meant, such as a component that no pipeline uses.
     pub warnings: Vec<Finding>,
 }
@@ -91,7 +95,7 @@ const ROOT: Keys = Keys {
 };
 
 const SERVICE: Keys = Keys {
-    supported: &["pipelines", "telemetry"],
+    supported: &["pipelines", "telemetry", "tuning"],
     refused: &[("extensions", "there are none: health checks are /livez and /readyz of the admin endpoint")],
 };
 
@@ -118,6 +122,7 @@ impl Config {
             pipelines: Signal::ALL.map(pipeline).into(),
             receive_budget: processors::DEFAULT_RECEIVE_BUDGET,
             telemetry: Telemetry::default(),
+            tuning: None,
             warnings: Vec::new(),
         }
     }
@@ -204,10 +209,11 @@ fn assemble(name: &str, root: &Section<'_>) -> Config {
     };
     let service =
         root.required("service", "it holds the pipelines").map(|field| Section::open(&field, &SERVICE));
-    let mut telemetry = Telemetry::default();
+    let (mut telemetry, mut tuning) = (Telemetry::default(), None);
     let (mut pipelines, mut budget) = (Vec::new(), None);
     if let Some(service) = service {
         telemetry = telemetry::read(service.field("telemetry"));
+        tuning = service.field("tuning").map(|field| tuning::read(&field));
         if let Some(field) =
             service.required("pipelines", "what flows from which receivers to which exporters")
         {
@@ -227,6 +233,7 @@ fn assemble(name: &str, root: &Section<'_>) -> Config {
         pipelines,
         receive_budget: budget.unwrap_or(processors::DEFAULT_RECEIVE_BUDGET),
         telemetry,
+        tuning,
         warnings: Vec::new(),
     };
     warn_too_small(root.findings, &config);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use aqueduct::tune::Mode;
+
 use super::duration::format as time;
 use super::exporters::{Compression, ExportProtocol, Exporter, ExporterKind, OtlpExporter};
 use super::receivers::{Acknowledge, Listener, Receiver};
@@ -45,6 +47,10 @@ impl Config {
         match &self.telemetry.admin {
             Some(admin) => writeln!(out, "admin endpoint    http://{admin}")?,
             None => writeln!(out, "admin endpoint    none")?,
+        }
+        if let Some(tuning) = &self.tuning {
+            let does = if tuning.mode == Mode::Apply { "moves settings" } else { "suggests settings" };
+            writeln!(out, "tuner             {does}, every {} at most", time(tuning.window))?;
         }
         writeln!(out, "log level         {}", self.telemetry.log_level.as_str())
     }

@@ -492,8 +492,9 @@ fn the_documented_example_is_good() {
 fn every_key_is_documented() {
     use super::{
         ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, samplers, tail, telemetry, tls,
+        tuning,
     };
-    let sections: [(&str, &Keys); 29] = [
+    let sections: [(&str, &Keys); 31] = [
         ("The file", &ROOT),
         ("`receivers.otlp`", &receivers::OTLP),
         ("`receivers.otlp.protocols`", &receivers::PROTOCOLS),
@@ -519,6 +520,8 @@ fn every_key_is_documented() {
         ("`exporters.file`", &exporters::FILE),
         ("`service`", &SERVICE),
         ("`service.pipelines.<signal>`", &pipelines::PIPELINE),
+        ("`service.tuning`", &tuning::TUNING),
+        ("`service.tuning.bounds`", &tuning::BOUNDS),
         ("`service.telemetry`", &telemetry::TELEMETRY),
         ("`service.telemetry.metrics`", &telemetry::METRICS),
         ("`service.telemetry.metrics.readers[0].pull.exporter.prometheus`", &telemetry::PROMETHEUS),

@@ -39,8 +39,13 @@ pub(crate) struct Progress {
 impl Gateway {
     /// Starts a gateway that sends to `sink` over gRPC with zstd, and waits until it is ready.
     pub(crate) fn start(sink: &str) -> io::Result<Self> {
+        Self::start_with(&configuration(sink))
+    }
+
+    /// Starts a gateway with this configuration, and waits until it is ready.
+    pub(crate) fn start_with(configuration: &str) -> io::Result<Self> {
         let config = std::env::temp_dir().join(format!("aqueduct-demo-{}.yaml", std::process::id()));
-        std::fs::write(&config, configuration(sink))?;
+        std::fs::write(&config, configuration)?;
         let arguments = ["run", "--config", &config.display().to_string()].map(str::to_owned);
         let mut child = Child::start_for_log("run", &arguments)?;
         let grpc = child.line(START_PATIENCE, |line| address(line, "OTLP/gRPC listens on "))?;
@@ -92,6 +97,11 @@ impl Gateway {
             cpu_percent: resources.cpu_share * 100.0,
             rss_mb: megabytes(resources.rss_bytes),
         })
+    }
+
+    /// What its tuner says.
+    pub(crate) fn tuner(&self) -> io::Result<Value> {
+        serde_json::from_str(&self.get("/debug/tuner")?).map_err(io::Error::from)
     }
 
     fn status(&self) -> Option<Value> {

@@ -3,6 +3,7 @@
 mod child;
 mod gateway;
 mod report;
+mod tune;
 
 use std::io;
 use std::process::ExitCode;
@@ -24,18 +25,21 @@ const END_PATIENCE: Duration = Duration::from_secs(30);
 /// Arguments of `aqueduct demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Requests a second, offered open loop: by the clock, whatever the answers.
-    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    rate: u32,
-    /// How long to offer them.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
-    seconds: u32,
-    /// Spans in a request.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    spans: u32,
+    /// Requests a second, offered open loop: by the clock, whatever the answers [default: 50000, with --tune 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// How long to offer them; with --tune, how long the tuner searches from each start [default: 10, with --tune 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    seconds: Option<u32>,
+    /// Spans in a request [default: 1, with --tune 25]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    spans: Option<u32>,
     /// What goes wrong, from a third of the time on.
     #[arg(long, value_enum)]
     fault: Option<Fault>,
+    /// Measure a grid of settings against a sink that answers after 20 ms, and have the tuner find its way from three bad ones and the defaults: 8 minutes
+    #[arg(long, conflicts_with = "fault")]
+    tune: bool,
     /// Print the report as one JSON object, the last line of standard output.
     #[arg(long)]
     json: bool,
@@ -58,6 +62,16 @@ enum Fault {
 #[must_use]
 #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
 pub fn run(args: &DemoArgs) -> ExitCode {
+    if args.tune {
+        return match tune::tune(args) {
+            Ok(report) => {
+                let holds = report.holds();
+                println!("{}", if args.json { report.to_json() } else { report.to_string() });
+                if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(error) => failed(&error),
+        };
+    }
     match demo(args) {
         Ok(report) => {
             if args.json {
@@ -67,25 +81,38 @@ pub fn run(args: &DemoArgs) -> ExitCode {
             }
             if report.nothing_lost() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(error) => {
-            eprintln!("aqueduct: the demo failed: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &io::Error) -> ExitCode {
+    eprintln!("aqueduct: the demo failed: {error}");
+    ExitCode::FAILURE
+}
+
+impl DemoArgs {
+    fn rate(&self) -> u32 {
+        self.rate.unwrap_or(50_000)
+    }
+
+    fn seconds(&self) -> u32 {
+        self.seconds.unwrap_or(10)
+    }
+
+    fn spans(&self) -> u32 {
+        self.spans.unwrap_or(1)
     }
 }
 
 fn demo(args: &DemoArgs) -> io::Result<Report> {
     let mut sink = Child::start("sink", &sink_arguments(args))?;
-    let listening = sink.line(START_PATIENCE, |line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        Some(line.get("listening")?.get("grpc")?.as_str()?.to_owned())
-    })?;
+    let listening = sink.line(START_PATIENCE, listening)?;
     let mut gateway = Gateway::start(&listening)?;
     let before = gateway.resources()?;
     let started = Instant::now();
     let mut load = Child::start("load", &load_arguments(args, &gateway.grpc))?;
     let stop_at =
-        (args.fault == Some(Fault::Stop)).then(|| started + Duration::from_secs(args.seconds.into()) / 3);
+        (args.fault == Some(Fault::Stop)).then(|| started + Duration::from_secs(args.seconds().into()) / 3);
     let mut stopped_after = None;
     let loaded = loop {
         let patience = Duration::from_secs(1);
@@ -97,7 +124,7 @@ fn demo(args: &DemoArgs) -> io::Result<Report> {
             stopped_after = Some(gateway.resources()?);
             gateway.terminate()?;
         }
-        if started.elapsed() > Duration::from_secs(u64::from(args.seconds)) + LOST_AFTER + END_PATIENCE {
+        if started.elapsed() > Duration::from_secs(u64::from(args.seconds())) + LOST_AFTER + END_PATIENCE {
             return Err(io::Error::other("the load generator does not end"));
         }
     };
@@ -119,9 +146,15 @@ fn demo(args: &DemoArgs) -> io::Result<Report> {
     Report::new(&facts)
 }
 
+/// Where a sink listens, if this line says so.
+fn listening(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    Some(line.get("listening")?.get("grpc")?.as_str()?.to_owned())
+}
+
 fn sink_arguments(args: &DemoArgs) -> Vec<String> {
     let mut list = vec!["sink", "--listen", "127.0.0.1:0", "--json"];
-    let at = format!("{}s", args.seconds / 3);
+    let at = format!("{}s", args.seconds() / 3);
     match args.fault {
         Some(Fault::SinkDown) => list.extend(["--down-at", &at, "--down-for", "10s"]),
         Some(Fault::Unavailable) => list.extend([
@@ -146,11 +179,11 @@ fn load_arguments(args: &DemoArgs, grpc: &str) -> Vec<String> {
         "--endpoint",
         &format!("http://{grpc}"),
         "--rate",
-        &args.rate.to_string(),
+        &args.rate().to_string(),
         "--seconds",
-        &args.seconds.to_string(),
+        &args.seconds().to_string(),
         "--spans",
-        &args.spans.to_string(),
+        &args.spans().to_string(),
         "--json",
         "--quiet",
     ];

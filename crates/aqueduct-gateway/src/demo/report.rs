@@ -81,7 +81,7 @@ impl Report {
             rss_mb: megabytes(facts.after.peak_rss_bytes),
             wire_mbit_per_s: number(received, "wire_bytes")? as f64 * 8.0 / 1e6 / seconds,
             retries: facts.retries,
-            offered_rate: facts.args.rate,
+            offered_rate: facts.args.rate(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         })
     }

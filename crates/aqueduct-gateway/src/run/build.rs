@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct::batch::BatchConfig;
-use aqueduct::exec::{self, AffinityError, Spawner};
+use aqueduct::exec::{self, AffinityError, Spawner, WorkerPool};
 use aqueduct::pipeline::{
     BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, ProbabilisticSampler,
     TailSampling, Worker,
@@ -99,7 +99,7 @@ pub(crate) struct Pipelines {
 pub(crate) fn pipelines(
     config: &Config,
     shards: usize,
-    offload: &Spawner,
+    offload: &Arc<WorkerPool>,
     log: &Log,
 ) -> Result<Pipelines, StartError> {
     let worker = Arc::new(Worker::start("aqueduct-pipe").map_err(StartError::Worker)?);
@@ -145,7 +145,7 @@ pub(crate) fn pipelines(
             .config(settings)
             .worker(Arc::clone(&worker))
             .slabs(slabs.clone())
-            .offload(offload.clone())
+            .worker_pool(Arc::clone(offload))
             .notices(move |signal, destination, notice| log.notice(signal, destination, notice));
         for exporter in &pipeline.exporters {
             let (destination, lane) = &destinations[*exporter];

@@ -11,6 +11,7 @@ mod log;
 mod samplers;
 mod signals;
 mod status;
+mod tuning;
 mod workers;
 
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use aqueduct::receiver::{ReceiveBudget, ShutdownTrigger};
 use tokio::net::TcpListener;
 
 pub(crate) use status::METRICS;
+pub(crate) use tuning::METRICS as TUNER_METRICS;
 pub use workers::RuntimeKind;
 
 use self::build::StartError;
@@ -129,8 +131,8 @@ pub fn run(args: &RunArgs) -> ExitCode {
 fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError> {
     let workers =
         args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let offload = offload(workers).map_err(StartError::Offload)?;
-    let pipelines = build::pipelines(config, workers, &offload.spawner(), log)?;
+    let offload = Arc::new(offload(workers).map_err(StartError::Offload)?);
+    let pipelines = build::pipelines(config, workers, &offload, log)?;
     let budget = ReceiveBudget::new(usize::try_from(config.receive_budget).unwrap_or(usize::MAX));
     let doors = build::doors(config, &pipelines, workers, &offload.spawner(), &budget)?;
     let admin = config.telemetry.admin.as_ref().map(build::bind_first).transpose()?;
@@ -142,7 +144,12 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     let (stop, shutdown) = ShutdownTrigger::new();
     let debug = pipelines.debug.clone();
     let worker = Arc::clone(&pipelines.worker);
-    let status = Arc::new(GatewayStatus::new(pipelines, &doors, budget));
+    let tuner = config.tuning.as_ref().map(|tuning| {
+        log.info(tuning::says(tuning.mode));
+        tuning::start(tuning, &pipelines.pipelines)
+    });
+    let tuner = tuner.transpose().map_err(StartError::Worker)?;
+    let status = Arc::new(GatewayStatus::new(pipelines, &doors, budget, tuner));
     let pin = args.pin.then(|| CoreSet::allowed().and_then(Affinity::new)).transpose();
     let pin = pin.map_err(StartError::Pin)?;
     let workers =

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aqueduct::metrics::{Desc, DropReason, PrometheusText, ResourceProbe};
-use aqueduct::pipeline::{self, LaneStatus, Pipeline};
+use aqueduct::pipeline::{self, LaneStatus, Pipeline, RunningTuner};
 use aqueduct::receiver::{ReceiveBudget, Server, StatsSnapshot};
 use aqueduct::transport::{self, Client};
 
 use super::build::Pipelines;
+use super::tuning;
 use super::workers::Door;
-use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport};
+use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport, TunerStatus};
 
 const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.")
     .with_attributes(&["version"]);
@@ -46,6 +47,8 @@ pub(crate) struct GatewayStatus {
     /// Set once, when the drain begins; nothing is published through it.
     draining: AtomicBool,
     probe: Mutex<ResourceProbe>,
+    /// Until the drain begins: what is sent then is not to be learnt from.
+    tuner: Mutex<Option<RunningTuner>>,
 }
 
 impl fmt::Debug for GatewayStatus {
@@ -55,7 +58,12 @@ impl fmt::Debug for GatewayStatus {
 }
 
 impl GatewayStatus {
-    pub(crate) fn new(pipelines: Pipelines, doors: &[Door], budget: ReceiveBudget) -> Self {
+    pub(crate) fn new(
+        pipelines: Pipelines,
+        doors: &[Door],
+        budget: ReceiveBudget,
+        tuner: Option<RunningTuner>,
+    ) -> Self {
         Self {
             started: Instant::now(),
             pipelines,
@@ -63,6 +71,7 @@ impl GatewayStatus {
             budget,
             draining: AtomicBool::new(false),
             probe: Mutex::new(ResourceProbe::new()),
+            tuner: Mutex::new(tuner),
         }
     }
 
@@ -74,6 +83,12 @@ impl GatewayStatus {
     pub(crate) fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.servers.iter().for_each(|server| server.set_serving(false));
+        // Its thread ends here.
+        drop(self.running_tuner().take());
+    }
+
+    fn running_tuner(&self) -> MutexGuard<'_, Option<RunningTuner>> {
+        self.tuner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lanes(&self) -> Vec<LaneStatus> {
@@ -125,6 +140,9 @@ impl Status for GatewayStatus {
         pipeline::write_distributions(&measured, &mut text);
         let clients = self.pipelines.clients.iter().map(|(name, client)| (name.as_str(), &**client));
         transport::write_prometheus(clients, &mut text);
+        if let Some(tuner) = &*self.running_tuner() {
+            tuning::write(tuner, &mut text);
+        }
         text.finish()
     }
 
@@ -140,6 +158,10 @@ impl Status for GatewayStatus {
             ReadyState::Ready
         };
         Readiness::new(state, lanes.iter().map(|lane| self.exporter(lane)).collect())
+    }
+
+    fn tuner(&self) -> Option<TunerStatus> {
+        self.running_tuner().as_ref().map(tuning::status)
     }
 
     fn statusz(&self) -> StatusReport {

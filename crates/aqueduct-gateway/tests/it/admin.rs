@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aqueduct_gateway::admin::{
-    ExporterState, HEADER_TIMEOUT, PipelineStatus, Readiness, ReadyState, Status, StatusReport, serve,
+    ExporterState, HEADER_TIMEOUT, PipelineStatus, Readiness, ReadyState, Status, StatusReport, TunerStatus,
+    serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,10 @@ impl Status for Fixed {
         let state =
             if self.draining.load(Ordering::Relaxed) { ReadyState::Draining } else { ReadyState::Ready };
         Readiness::new(state, vec![exporter])
+    }
+
+    fn tuner(&self) -> Option<TunerStatus> {
+        None
     }
 
     fn statusz(&self) -> StatusReport {
@@ -131,7 +136,10 @@ async fn only_known_paths_and_reading_methods() {
     let served = start().await;
     let (head, body) = ask(served.address, "GET", "/").await;
     assert!(head.starts_with("http/1.1 404 "), "{head}");
-    assert_eq!(body, "not found; there are\n/metrics\n/livez\n/readyz\n/statusz\n/debug/pprof/profile\n");
+    assert_eq!(
+        body,
+        "not found; there are\n/metrics\n/livez\n/readyz\n/statusz\n/debug/tuner\n/debug/pprof/profile\n"
+    );
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
         let (head, _) = ask(served.address, method, "/metrics").await;
         assert!(head.starts_with("http/1.1 405 "), "{method}: {head}");

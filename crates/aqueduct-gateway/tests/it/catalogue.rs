@@ -22,7 +22,8 @@ fn the_list_of_metrics_is_what_is_published() {
             (text("name"), (text("kind"), text("help")))
         })
         .collect();
-    let gateway = Gateway::start("", "endpoint: http://127.0.0.1:1");
+    let nowhere = "127.0.0.1:1".parse().expect("an address");
+    let gateway = Gateway::launch(&[], &[], &crate::tuning::config(&nowhere, "{mode: suggest}"));
     let (_, page) = gateway.get("/metrics");
     let mut helps = BTreeMap::new();
     for line in page.lines() {

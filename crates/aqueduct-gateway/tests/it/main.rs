@@ -12,3 +12,4 @@ mod proxy;
 mod run;
 mod sampling;
 mod sink;
+mod tuning;

@@ -53,7 +53,7 @@ impl Dispatch {
             batch: held.batch,
             receipt: held.receipt.split(merged.items()),
             charged: held.charged.min(merged.len() as u64),
-            sealed: held.sealed,
+            times: held.times,
             attempts: 0,
             part: held.part,
             squeezed: false,

@@ -89,6 +89,8 @@ impl Dispatch {
     fn settle(&mut self, held: Held, outcome: Outcome, flight: Flight, now: Instant) {
         let destination = Arc::clone(&self.lane.destination);
         let len = held.content.len();
+        let failed = !matches!(outcome, Outcome::Delivered | Outcome::Partial { .. });
+        Counts::add(&self.lane.counts.failed, u64::from(failed));
         match outcome {
             Outcome::Delivered => {
                 destination.answered(flight.started, flight.probe, now);
@@ -154,7 +156,7 @@ impl Dispatch {
             lane.destination.refused(now);
         }
         lane.destination.failed(flight.started, flight.probe, after, self.longest_pause(kind), now);
-        let age = now.saturating_duration_since(held.sealed);
+        let age = now.saturating_duration_since(held.times.sealed);
         let given_up = !lane.destination.allows_retry(held.attempts, age);
         let open = self.lane.walk().items();
         let notice = {

@@ -12,7 +12,7 @@ use aqueduct_transport::{Feedback, Spend, Turn};
 
 use super::{Dispatch, Flight};
 use crate::attempt::{OFFLOAD_BYTES, attempt, prepare};
-use crate::held::Ready;
+use crate::held::{Ready, Times};
 use crate::lane::{Counts, Phase, Pick};
 
 /// When to ask a pause clock again whose answer is not understood.
@@ -37,7 +37,7 @@ struct Departure {
     id: u64,
     ready: Ready,
     again: bool,
-    sealed: Instant,
+    times: Times,
     items: u64,
     bytes: usize,
 }
@@ -163,7 +163,7 @@ impl Dispatch {
             id: held.id,
             ready,
             again: held.attempts > 1,
-            sealed: held.sealed,
+            times: held.times,
             items: held.receipt.items(),
             bytes: held.content.len(),
         };
@@ -191,7 +191,7 @@ impl Dispatch {
             }
         });
         let lane = &self.lane;
-        let Some((permit, Departure { id, ready, again, sealed, items, bytes })) = departure else {
+        let Some((permit, Departure { id, ready, again, times, items, bytes })) = departure else {
             if probe {
                 lane.destination.probe_abandoned();
             }
@@ -203,7 +203,7 @@ impl Dispatch {
             Counts::add(&lane.counts.retries, 1);
         } else {
             lane.destination.retries().first_attempt();
-            lane.measured.departs(now.saturating_duration_since(sealed), items, bytes);
+            lane.measured.departs(now, times, items, bytes);
         }
         let inflates = matches!(ready, Ready::Frame(_));
         let task = self.attempts.spawn(attempt(Arc::clone(lane), ready));

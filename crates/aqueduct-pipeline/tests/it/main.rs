@@ -21,4 +21,6 @@ mod shutdown;
 mod squeeze;
 mod tail;
 mod transform;
+#[cfg(feature = "tune")]
+mod tuning;
 mod typed;

@@ -149,6 +149,10 @@ impl AutoTuner {
     #[must_use]
     pub fn with_config(mut self, config: TunerConfig) -> Self {
         self.config = config.sanitised();
+        // Nobody brings them within their bounds in a dry run.
+        if let Some(initial) = self.initial.filter(|_| self.config.mode == Mode::Suggest) {
+            self.parameters = initial;
+        }
         self
     }
 
@@ -204,7 +208,7 @@ impl AutoTuner {
         wanted.into_iter().filter_map(adjustment).collect()
     }
 
-    /// The settings as they should be now, always within the bounds.
+    /// The settings as they should be now, always within the bounds; in a dry run as they were given.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
@@ -214,6 +218,12 @@ impl AutoTuner {
     #[must_use]
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    /// How it goes about it, put right.
+    #[must_use]
+    pub fn config(&self) -> &TunerConfig {
+        &self.config
     }
 
     /// What good means.

@@ -30,6 +30,26 @@
 //!
 //! What it is after is the [`Objective`](crate::tune::Objective): the share of what is wanted that arrives, lessened for loss, latency, CPU time and bytes sent.
 //!
+//! # In a pipeline
+//!
+//! [`pipeline::Tuner`](crate::pipeline::Tuner) observes pipelines and applies what it finds; the gateway has one with `service.tuning`:
+//!
+//! ```
+//! # #[cfg(feature = "pipeline")] {
+//! use std::time::Duration;
+//! use aqueduct::pipeline::{Pipeline, Tuner};
+//! use aqueduct::tune::{Algorithm, Bounds};
+//!
+//! fn tuned(pipeline: &Pipeline) -> std::io::Result<aqueduct::pipeline::RunningTuner> {
+//!     let mut bounds = Bounds::default();
+//!     bounds.compression.push(Algorithm::Zstd); // the destination understands it
+//!     Tuner::new([pipeline], &bounds).spawn(Duration::from_secs(1))
+//! }
+//! # }
+//! ```
+//!
+//! `aqueduct demo --tune` shows it at work: from three bad starts, with the history of each.
+//!
 //! # Windows
 //!
 //! Of 100 ms to 10 s. A decision takes four of them at best, a search from a bad start some 150 to 500. Shorter windows are noisier, and the tuner takes more of them where that matters. A
