@@ -13,11 +13,13 @@
 //! | `aqueduct validate --config FILE` | checks a file and prints what would run |
 //! | `aqueduct load` | sends generated telemetry, open or closed loop, and accounts for every item |
 //! | `aqueduct sink` | receives telemetry, accounts for every id, and fails as it is told to |
-//! | `aqueduct demo` | load, gateway and sink as three processes, and a report |
+//! | `aqueduct demo` | load, gateway and sink as three processes, and a report; with `--tune` the tuner against a grid of settings |
+//! | `aqueduct doctor` | what is wrong with a running gateway (`--url`) or a configuration (`--config`), and what to do |
+//! | `aqueduct metrics` | every metric that the gateway publishes |
 //!
 //! The configuration file is YAML in the structure of the OpenTelemetry Collector, with its key names; what is not
 //! supported is an error that says where and what to write instead. The admin endpoint serves `/metrics`, `/livez`,
-//! `/readyz`, `/statusz` and `/debug/pprof/profile` on 127.0.0.1:8888.
+//! `/readyz`, `/statusz`, `/debug/tuner` and `/debug/pprof/profile` on 127.0.0.1:8888.
 //!
 //! The library holds the parts of the binary, so that each can be tested alone. It is no stable interface: build on the
 //! umbrella crate `aqueduct` instead.
@@ -52,6 +54,7 @@ mod argument;
 pub mod catalogue;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod ids;
 pub mod load;
 pub mod run;

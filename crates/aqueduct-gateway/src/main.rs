@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aqueduct_gateway::{catalogue, demo, load, run, sink};
+use aqueduct_gateway::{catalogue, demo, doctor, load, run, sink};
 use clap::{Parser, Subcommand};
 
 // Buffers are allocated on the receiving threads and freed on the pipeline's; the peers that we measure against use the
@@ -36,6 +36,8 @@ enum Command {
     Sink(sink::SinkArgs),
     /// Run load, gateway and sink as three processes and report.
     Demo(demo::DemoArgs),
+    /// Say what is wrong with a running gateway or with a configuration, and what to do. Exits with 1 if something fails, 2 if it cannot look.
+    Doctor(doctor::DoctorArgs),
     /// List every metric that the gateway publishes.
     Metrics(catalogue::MetricsArgs),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Sink(args) => sink::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Metrics(args) => catalogue::run(&args),
     }
 }

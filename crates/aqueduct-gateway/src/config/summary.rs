@@ -33,16 +33,14 @@ impl Config {
         for pipeline in &self.pipelines {
             self.write_pipeline(out, pipeline)?;
         }
-        let lanes: Vec<u64> =
-            self.pipelines.iter().flat_map(|p| &p.exporters).map(|i| self.queue_bytes(*i)).collect();
-        let queues = lanes.iter().fold(0u64, |sum, lane| sum.saturating_add(*lane));
+        let lanes = self.pipelines.iter().map(|pipeline| pipeline.exporters.len()).sum();
         writeln!(out, "memory for data")?;
         writeln!(out, "  being received  {}", bytes(self.receive_budget))?;
         writeln!(
             out,
             "  queued          {} in {} (one per pipeline and exporter)",
-            bytes(queues),
-            count(lanes.len(), "queue")
+            bytes(self.queued_bytes()),
+            count(lanes, "queue")
         )?;
         match &self.telemetry.admin {
             Some(admin) => writeln!(out, "admin endpoint    http://{admin}")?,
@@ -53,6 +51,12 @@ impl Config {
             writeln!(out, "tuner             {does}, every {} at most", time(tuning.window))?;
         }
         writeln!(out, "log level         {}", self.telemetry.log_level.as_str())
+    }
+
+    /// Bytes that all queues together may hold.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        let lanes = self.pipelines.iter().flat_map(|pipeline| &pipeline.exporters);
+        lanes.map(|exporter| self.queue_bytes(*exporter)).fold(0, u64::saturating_add)
     }
 
     fn queue_bytes(&self, exporter: usize) -> u64 {

@@ -3,6 +3,7 @@
 mod admin;
 mod catalogue;
 mod config;
+mod doctor;
 mod exporters;
 mod load;
 mod process;
