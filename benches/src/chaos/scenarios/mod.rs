@@ -16,9 +16,9 @@ use crate::Failure;
 
 /// How long a gateway may take, after load and fault have ended, to send what it holds.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Within this time of a destination's return something must reach it: the longest pause between two attempts. What was waiting
-/// then leaves as fast as the destination takes it.
-const NOTICE: Duration = Duration::from_secs(5);
+/// Within this time of a destination's return something must reach it: the longest pause between two attempts (5 s), and half a second for the
+/// attempt and for whoever looks. What was waiting then leaves as fast as the destination takes it.
+const NOTICE: Duration = Duration::from_millis(5_500);
 
 /// A scenario.
 #[derive(Clone, Copy, Debug)]
