@@ -67,6 +67,19 @@ impl Log {
         writeln!(self.file()?, "{line}").map_err(|error| Failure::at(&self.path, error))
     }
 
+    /// A log beside this one, for a command that runs beside others; to be [taken](Self::take) when it has ended.
+    pub(crate) fn part(&self, number: usize) -> Result<Self> {
+        Self::create(self.path.with_extension(format!("{number}.log")))
+    }
+
+    /// Adds all that another log has, and removes that.
+    pub(crate) fn take(&self, part: Self) -> Result<()> {
+        let at_fault = |error| Failure::at(&part.path, error);
+        let mut from = File::open(&part.path).map_err(at_fault)?;
+        std::io::copy(&mut from, &mut self.file()?).map_err(at_fault)?;
+        std::fs::remove_file(&part.path).map_err(at_fault)
+    }
+
     /// Runs a command without input, within `limit`; what it prints goes to the log.
     ///
     /// # Errors

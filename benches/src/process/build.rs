@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use crate::Failure;
 
+/// A small one of the lowest crates.
+const SOME_EXAMPLE: &str = "record_cost";
+
 /// How the programs are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -26,13 +29,13 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds what is not up to date. The gateway is built alone, so that it has the features its users get.
+    /// Builds what is not up to date. What is measured is the gateway built alone, so that it has the features its users get.
     ///
     /// # Errors
     /// Something does not compile; cargo has said what on standard error.
     pub fn build(profile: Profile) -> Result<Programs, Failure> {
-        cargo(profile, &["--package", "aqueduct-gateway", "--bin", "aqueduct"])?;
-        cargo(profile, &["--package", "aqueduct-benches", "--bin", "floor", "--bin", "naive"])?;
+        cargo(profile, "aqueduct-gateway", &["aqueduct"])?;
+        cargo(profile, "aqueduct-benches", &["floor", "naive"])?;
         let program = |name| built(profile, name);
         Ok(Programs { aqueduct: program("aqueduct")?, floor: program("floor")?, naive: program("naive")? })
     }
@@ -43,7 +46,7 @@ impl Programs {
 /// # Errors
 /// It does not compile; cargo has said why on standard error.
 pub fn program(profile: Profile, name: &str) -> Result<PathBuf, Failure> {
-    cargo(profile, &["--package", "aqueduct-benches", "--bin", name])?;
+    cargo(profile, "aqueduct-benches", &[name])?;
     built(profile, name)
 }
 
@@ -52,24 +55,37 @@ fn built(profile: Profile, name: &str) -> Result<PathBuf, Failure> {
     if path.is_file() { Ok(path) } else { Err(format!("{} was not built", path.display()).into()) }
 }
 
-/// A cargo command, without input, in the folder of this package.
+/// A cargo command as from outside: without input or what our own cargo has told us, in the folder of this package.
 pub fn cargo_command(name: &str) -> Command {
     // Set when cargo started us; otherwise the one that is installed.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(name).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    // Variables that cargo sets for us describe this package. There are build scripts that look at them, so that what hangs on those (TLS, and so
+    // most of what is built here) would be compiled anew by this cargo, and then by the next one that does not set them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
-fn cargo(profile: Profile, arguments: &[&str]) -> Result<(), Failure> {
+fn cargo(profile: Profile, package: &str, programs: &[&str]) -> Result<(), Failure> {
     let mut command = cargo_command("build");
-    command.arg("--quiet").args(arguments).stdout(Stdio::null());
-    if profile == Profile::Release {
-        command.arg("--release");
+    command.args(["--quiet", "--locked"]).stdout(Stdio::null());
+    match profile {
+        // With the features that `cargo test --workspace` unites, so that what the tests have compiled is not compiled once more. Those that
+        // tests alone ask for count only where something is built that may use them: any example.
+        Profile::Dev => command.args(["--workspace", "--example", SOME_EXAMPLE]),
+        Profile::Release => command.args(["--release", "--package", package]),
+    };
+    for program in programs {
+        command.args(["--bin", program]);
     }
     if command.status()?.success() {
         Ok(())
     } else {
-        Err(format!("cargo build {} failed", arguments.join(" ")).into())
+        Err(format!("cargo build of {} failed", programs.join(", ")).into())
     }
 }
 
