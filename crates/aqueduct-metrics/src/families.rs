@@ -1,6 +1,6 @@
 //! The metrics of this crate's own types, and how they are written as Prometheus text.
 
-use crate::{Desc, DropReason, LedgerSnapshot, PrometheusText, Resources};
+use crate::{Desc, DropReason, Exposition, LedgerSnapshot, Resources};
 
 const SIGNAL_AND_DESTINATION: &[&str] = &["signal", "destination"];
 
@@ -76,7 +76,7 @@ pub const METRICS: &[Desc] = &[
     CPU_LIMIT,
 ];
 
-impl PrometheusText {
+impl Exposition {
     /// Writes the metrics of ledgers, one row of labels each.
     ///
     /// Every [`DropReason`] is written, also those that never occurred: an alert on a series that appears with
@@ -85,14 +85,14 @@ impl PrometheusText {
     /// # Examples
     ///
     /// ```
-    /// use aqueduct_metrics::{Ledger, PrometheusText};
+    /// use aqueduct_metrics::{Ledger, Exposition};
     ///
     /// let ledger = Ledger::new();
     /// ledger.accept(3).delivered();
-    /// let mut text = PrometheusText::new();
-    /// text.ledgers(&[(&[("signal", "traces"), ("destination", "otlp")], ledger.snapshot())]);
+    /// let mut page = Exposition::new();
+    /// page.ledgers(&[(&[("signal", "traces"), ("destination", "otlp")], ledger.snapshot())]);
     /// let line = "aqueduct_delivered_items_total{signal=\"traces\",destination=\"otlp\"} 3\n";
-    /// assert!(text.finish().contains(line));
+    /// assert!(page.prometheus_text().contains(line));
     /// ```
     pub fn ledgers(&mut self, rows: &[(&[(&str, &str)], LedgerSnapshot)]) {
         for (labels, row) in rows {

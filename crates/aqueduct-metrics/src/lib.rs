@@ -20,7 +20,7 @@
 //! # Example
 //!
 //! ```
-//! use aqueduct_metrics::{DropReason, Ledger, PrometheusText};
+//! use aqueduct_metrics::{DropReason, Ledger, Exposition};
 //!
 //! let ledger = Ledger::new();
 //! let mut batch = ledger.accept(100);
@@ -32,9 +32,9 @@
 //! assert_eq!((now.accepted, now.delivered, now.rejected), (120, 107, 3));
 //! assert_eq!((now.dropped_total(), now.held()), (10, 0));
 //!
-//! let mut page = PrometheusText::new();
+//! let mut page = Exposition::new();
 //! page.ledgers(&[(&[("signal", "traces"), ("destination", "otlp")], now)]);
-//! assert!(page.finish().contains("reason=\"max_age\"} 10"));
+//! assert!(page.prometheus_text().contains("reason=\"max_age\"} 10"));
 //! ```
 //!
 //! # Concepts
@@ -44,7 +44,7 @@
 //!   Dropped unsettled, it counts its items as `dropped{leaked}`.
 //! - An [`Acknowledge`] waits for items: it is told once what became of them ([`Settled`]), whatever happened to the receipt in between.
 //! - A [`DropReason`] names the decision that gave items up; the list is closed, and so is the set of label values.
-//! - A [`Desc`] describes a metric in a constant that is checked when it is compiled. [`PrometheusText`] writes the exposition format.
+//! - A [`Desc`] describes a metric in a constant that is checked when it is compiled. An [`Exposition`] is all metrics at one time: Prometheus text, or plain data.
 //!   [`METRICS`] lists the metrics of this crate.
 //! - A [`Recorder`] has series under the names of descriptors: [`Counter`], [`Gauge`], [`Distribution`] of latencies or sizes, [`Outcomes`] by kind of error. Each
 //!   thread records into a cell of its own. A [`Snapshot`] reads all of them; the difference of two is an interval, a [`Window`] keeps the last ones.
@@ -96,6 +96,7 @@ mod acknowledge;
 mod buckets;
 mod desc;
 mod exponential;
+mod exposition;
 mod families;
 mod histogram;
 mod latency;
@@ -115,6 +116,7 @@ mod window;
 pub use acknowledge::{Acknowledge, Settled};
 pub use desc::{Desc, Kind};
 pub use exponential::ExponentialHistogram;
+pub use exposition::{Exposition, Family, Number, Sample, SampleValue};
 pub use families::METRICS;
 pub use histogram::Histogram;
 pub use latency::LatencyHistogram;
@@ -122,7 +124,6 @@ pub use leak::{LeakDetector, LeakReport, Trend, Verdict};
 pub use ledger::{Ledger, LedgerSnapshot};
 pub use probe::{ResourceProbe, Resources, machine_memory_bytes};
 pub use profiler::{Profile, Profiler, Section, SectionGuard};
-pub use prometheus::{Family, Number, PrometheusText};
 pub use reason::{DropReason, UnknownDropReason};
 pub use receipt::Receipt;
 pub use recorder::{Counter, Distribution, Gauge, OutcomeCounts, Outcomes, Recorder, SeriesError};

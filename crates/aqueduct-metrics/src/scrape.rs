@@ -1,7 +1,7 @@
-//! Snapshots as Prometheus text.
+//! Snapshots as families of samples.
 
+use crate::Exposition;
 use crate::snapshot::{Series, Snapshot, Value};
-use crate::{Histogram, PrometheusText};
 
 /// The upper bounds of the buckets in which distributions of times are written, in seconds.
 const SECONDS: [f64; 14] =
@@ -24,8 +24,8 @@ const SIZES: [f64; 14] = [
     67_108_864.0,
 ];
 
-impl PrometheusText {
-    /// Writes all series of a snapshot, which should be one of the recorder's whole life: a scraper forms the intervals itself.
+impl Exposition {
+    /// Adds all series of a snapshot, which should be one of the recorder's whole life: a scraper forms the intervals itself.
     ///
     /// Distributions are written as classic histograms with 14 buckets and `+Inf`: for times from 0.5 ms to 10 s, for anything else the powers of four up to
     /// 64 Mi; [`Family::distribution`](crate::Family::distribution) takes bounds of your own. Outcomes are written with the kind of the error as their last
@@ -65,34 +65,4 @@ fn bounds(series: &Series) -> Vec<f64> {
         _ => return SIZES.to_vec(),
     };
     SECONDS.iter().map(|bound| bound * seconds).collect()
-}
-
-impl crate::Family<'_> {
-    /// Writes a [`Histogram`] whose values are to be multiplied by `scale`, with these upper bounds, in rising order and after multiplying; `+Inf` is added. What
-    /// is in one of our own buckets with a bound is counted by its middle, so counts are as exact as a value moved by 0.8 %.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use aqueduct_metrics::{Desc, Histogram, PrometheusText};
-    ///
-    /// const LATENCY: Desc = Desc::histogram("shop_request_seconds", "s", "Time to an answer.");
-    ///
-    /// let nanos: Histogram = [1_000_000, 30_000_000].into_iter().collect();
-    /// let mut text = PrometheusText::new();
-    /// text.family(&LATENCY).distribution(&[], &nanos, 1e-9, &[0.01, 0.1]);
-    /// assert!(text.finish().contains("shop_request_seconds_bucket{le=\"0.01\"} 1\n"));
-    /// ```
-    pub fn distribution(
-        &mut self,
-        labels: &[(&str, &str)],
-        histogram: &Histogram,
-        scale: f64,
-        bounds: &[f64],
-    ) -> &mut Self {
-        // The cast saturates, and makes zero of what is no number.
-        let up_to = |bound: f64| histogram.count_up_to((bound / scale).round() as u64);
-        let buckets: Vec<_> = bounds.iter().map(|bound| (*bound, up_to(*bound))).collect();
-        self.histogram(labels, &buckets, histogram.count(), histogram.sum() as f64 * scale)
-    }
 }

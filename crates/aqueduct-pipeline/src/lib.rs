@@ -168,7 +168,7 @@ pub use exporter::{Attempt, Exporter};
 pub use health::{Health, LaneHealth};
 pub use intake::Intake;
 pub use measured::{LaneDistributions, write_distributions};
-pub use metrics::{METRICS, write_prometheus};
+pub use metrics::{METRICS, write_metrics};
 pub use notice::{Notice, NoticeHandler};
 pub use pipeline::Pipeline;
 pub use preset::Preset;

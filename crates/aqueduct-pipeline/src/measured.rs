@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct_metrics::{Desc, Distribution, Histogram, PrometheusText};
+use aqueduct_metrics::{Desc, Distribution, Exposition, Histogram};
 use aqueduct_wire::Signal;
 
 use crate::held::Times;
@@ -120,7 +120,7 @@ pub(crate) fn distributions(home: &Home) -> Vec<LaneDistributions> {
 }
 
 /// Writes the distributions among [`METRICS`](crate::METRICS) for these lanes, which may come from several pipelines.
-pub fn write_distributions(lanes: &[LaneDistributions], text: &mut PrometheusText) {
+pub fn write_distributions(lanes: &[LaneDistributions], page: &mut Exposition) {
     type Reading = fn(&LaneDistributions) -> &Histogram;
     let families: [(&Desc, Reading, f64, &[f64]); 5] = [
         (&ATTEMPT, |lane| &lane.attempts, 1e-9, &SECONDS),
@@ -130,7 +130,7 @@ pub fn write_distributions(lanes: &[LaneDistributions], text: &mut PrometheusTex
         (&BYTES, |lane| &lane.bytes, 1.0, &SIZES),
     ];
     for (desc, reading, scale, bounds) in families {
-        let mut family = text.family(desc);
+        let mut family = page.family(desc);
         for lane in lanes {
             let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
             family.distribution(&labels, reading(lane), scale, bounds);

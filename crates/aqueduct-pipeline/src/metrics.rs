@@ -1,7 +1,7 @@
 //! The metrics of pipelines: their descriptions, and how a reading is written.
 
 use aqueduct_batch::SealReason;
-use aqueduct_metrics::{Desc, PrometheusText};
+use aqueduct_metrics::{Desc, Exposition};
 
 use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED, WAITED};
 use crate::report::LaneStatus;
@@ -144,11 +144,11 @@ pub const METRICS: &[Desc] = &[
 
 /// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines; but for the distributions, which are
 /// [`write_distributions`](crate::write_distributions)'s.
-pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
+pub fn write_metrics(lanes: &[LaneStatus], page: &mut Exposition) {
     type Reading = fn(&LaneStatus) -> u64;
     for lane in lanes {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
-        text.ledgers(&[(&labels, lane.ledger)]);
+        page.ledgers(&[(&labels, lane.ledger)]);
     }
     let counters: [(&Desc, Reading); 16] = [
         (&ENCODING, |lane| lane.encoding_items),
@@ -169,18 +169,18 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
         (&INHERITED, |lane| lane.inherited),
     ];
     for (desc, value) in counters {
-        let mut family = text.family(desc);
+        let mut family = page.family(desc);
         for lane in lanes {
             family
                 .sample(&[("signal", lane.signal.as_str()), ("destination", &lane.destination)], value(lane));
         }
     }
-    let mut family = text.family(&PAUSED);
+    let mut family = page.family(&PAUSED);
     for lane in lanes {
         let labels = [("signal", lane.signal.as_str()), ("destination", lane.destination.as_str())];
         family.sample(&labels, lane.paused.unwrap_or_default().as_secs_f64());
     }
-    let mut family = text.family(&SEALED);
+    let mut family = page.family(&SEALED);
     for lane in lanes {
         for reason in SealReason::ALL {
             let labels = [
@@ -191,7 +191,7 @@ pub fn write_prometheus(lanes: &[LaneStatus], text: &mut PrometheusText) {
             family.sample(&labels, lane.sealed_batches[reason.index()]);
         }
     }
-    let mut family = text.family(&WALKED);
+    let mut family = page.family(&WALKED);
     for lane in lanes {
         let stages = [
             ("tail", lane.tail_items),

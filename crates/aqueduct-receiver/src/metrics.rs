@@ -1,7 +1,7 @@
 //! The metrics of a server: their descriptions, and how a reading is written.
 
 use crate::stats::{RefuseReason, SignalSnapshot, StatsSnapshot};
-use aqueduct_metrics::{Desc, PrometheusText};
+use aqueduct_metrics::{Desc, Exposition};
 use aqueduct_wire::Signal;
 
 const SIGNAL: &[&str] = &["signal"];
@@ -49,7 +49,7 @@ const OPEN: Desc = Desc::gauge("aqueduct_receiver_open_connections", "{connectio
 /// Every metric of this crate.
 pub const METRICS: &[Desc] = &[REQUESTS, ITEMS, REJECTED, WIRE_BYTES, BYTES, REFUSED, CONNECTIONS, OPEN];
 
-pub(crate) fn write(snapshot: &StatsSnapshot, text: &mut PrometheusText) {
+pub(crate) fn write(snapshot: &StatsSnapshot, page: &mut Exposition) {
     type Column = fn(&SignalSnapshot) -> u64;
     let rows: [(&Desc, Column); 5] = [
         (&REQUESTS, |row| row.requests),
@@ -59,17 +59,17 @@ pub(crate) fn write(snapshot: &StatsSnapshot, text: &mut PrometheusText) {
         (&BYTES, |row| row.bytes),
     ];
     for (desc, value) in rows {
-        let mut family = text.family(desc);
+        let mut family = page.family(desc);
         for signal in Signal::ALL {
             family.sample(&[("signal", signal.as_str())], value(&snapshot.of(signal)));
         }
     }
-    let mut family = text.family(&REFUSED);
+    let mut family = page.family(&REFUSED);
     for reason in RefuseReason::ALL {
         family.sample(&[("reason", reason.as_str())], snapshot.refused(reason));
     }
-    text.family(&CONNECTIONS).sample(&[], snapshot.connections);
-    text.family(&OPEN).sample(&[], snapshot.open_connections as u64);
+    page.family(&CONNECTIONS).sample(&[], snapshot.connections);
+    page.family(&OPEN).sample(&[], snapshot.open_connections as u64);
 }
 
 #[cfg(test)]
@@ -82,9 +82,9 @@ mod tests {
     fn every_metric_is_written() {
         let stats = ReceiverStats::default();
         stats.refuse(RefuseReason::TooLarge);
-        let mut text = PrometheusText::new();
-        stats.write_prometheus(&mut text);
-        let text = text.finish();
+        let mut page = Exposition::new();
+        stats.write_metrics(&mut page);
+        let text = page.prometheus_text();
         for desc in METRICS {
             let sample =
                 |line: &str| line.starts_with(desc.name) && line[desc.name.len()..].starts_with(['{', ' ']);

@@ -2,7 +2,7 @@
 
 use crate::metrics;
 use aqueduct_lockfree::ShardedCounter;
-use aqueduct_metrics::PrometheusText;
+use aqueduct_metrics::Exposition;
 use aqueduct_wire::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -199,8 +199,8 @@ impl StatsSnapshot {
     }
 
     /// Writes the families of [`METRICS`](crate::METRICS) with these values.
-    pub fn write_prometheus(&self, text: &mut PrometheusText) {
-        metrics::write(self, text);
+    pub fn write_metrics(&self, page: &mut Exposition) {
+        metrics::write(self, page);
     }
 
     /// How many requests were refused in all.
@@ -236,8 +236,8 @@ impl ReceiverStats {
     }
 
     /// Writes the families of [`METRICS`](crate::METRICS) with the values of now.
-    pub fn write_prometheus(&self, text: &mut PrometheusText) {
-        self.snapshot().write_prometheus(text);
+    pub fn write_metrics(&self, page: &mut Exposition) {
+        self.snapshot().write_metrics(page);
     }
 
     pub(crate) fn refuse(&self, reason: RefuseReason) {

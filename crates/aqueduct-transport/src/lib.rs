@@ -206,7 +206,7 @@ pub use failure::{Failure, FailureKind};
 pub use health::{Health, HealthChecker, HealthConfig, HealthSource, HealthState, HealthWatch};
 #[doc(inline)]
 pub use limit::{ConcurrencyGate, ConcurrencyLimit, Feedback, LimitConfig};
-pub use metrics::{METRICS, write_prometheus};
+pub use metrics::{METRICS, write_metrics};
 #[doc(inline)]
 pub use outcome::Outcome;
 pub use pause::{PauseClock, Turn};

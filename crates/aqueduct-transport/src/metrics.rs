@@ -1,6 +1,6 @@
 //! The metrics of clients: their descriptions, and how a reading is written.
 
-use aqueduct_metrics::{Desc, PrometheusText};
+use aqueduct_metrics::{Desc, Exposition};
 
 use crate::client::Client;
 use crate::compress::CompressionStats;
@@ -59,15 +59,12 @@ pub const METRICS: &[Desc] = &[
 ];
 
 /// Writes the families of [`METRICS`] for these clients, each with the name of its destination.
-pub fn write_prometheus<'a>(
-    clients: impl IntoIterator<Item = (&'a str, &'a Client)>,
-    text: &mut PrometheusText,
-) {
+pub fn write_metrics<'a>(clients: impl IntoIterator<Item = (&'a str, &'a Client)>, page: &mut Exposition) {
     let clients: Vec<(&str, ClientStatus, CompressionStats)> = clients
         .into_iter()
         .map(|(destination, client)| (destination, client.status(), client.compression()))
         .collect();
-    let mut family = text.family(&ATTEMPTS);
+    let mut family = page.family(&ATTEMPTS);
     for (destination, status, _) in &clients {
         let outcomes = [
             ("delivered", status.delivered),
@@ -90,12 +87,12 @@ pub fn write_prometheus<'a>(
         (&COMPRESSION_OUT, |_, compression| compression.bytes_out),
     ];
     for (desc, value) in counts {
-        let mut family = text.family(desc);
+        let mut family = page.family(desc);
         for (destination, status, compression) in &clients {
             family.sample(&[("destination", *destination)], value(status, compression));
         }
     }
-    let mut family = text.family(&COMPRESSION_TIME);
+    let mut family = page.family(&COMPRESSION_TIME);
     for (destination, _, compression) in &clients {
         family.sample(&[("destination", *destination)], compression.time.as_secs_f64());
     }
@@ -111,9 +108,9 @@ mod tests {
     #[test]
     fn every_metric_is_written() {
         let client = Client::new(ClientConfig::default()).expect("the default is valid");
-        let mut text = PrometheusText::new();
-        write_prometheus([("backend", &client)], &mut text);
-        let text = text.finish();
+        let mut page = Exposition::new();
+        write_metrics([("backend", &client)], &mut page);
+        let text = page.prometheus_text();
         for desc in METRICS {
             assert!(text.lines().any(|line| line.starts_with(&format!("{}{{", desc.name))), "{}", desc.name);
         }

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aqueduct_metrics::{Desc, LatencyHistogram, Ledger, PrometheusText, ResourceProbe};
+use aqueduct_metrics::{Desc, Exposition, LatencyHistogram, Ledger, ResourceProbe};
 use hdrhistogram::Histogram;
 
 use crate::Failure;
@@ -101,12 +101,12 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
 
     let labels: Vec<String> = (0..100).map(|index| format!("traces/{index}")).collect();
     let text = || {
-        let mut text = PrometheusText::new();
-        let mut family = text.family(&DESC);
+        let mut page = Exposition::new();
+        let mut family = page.family(&DESC);
         for label in &labels {
             family.sample(&[("pipeline", label)], 42_u64);
         }
-        text.finish()
+        page.prometheus_text()
     };
     let plain = || {
         let mut text = String::new();

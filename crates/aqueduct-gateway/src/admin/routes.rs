@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aqueduct::metrics::Exposition;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -33,7 +34,7 @@ pub(crate) fn router(status: Arc<dyn Status>) -> Router {
 type Source = State<Arc<dyn Status>>;
 
 async fn metrics(State(status): Source) -> Response {
-    let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let format = HeaderValue::from_static(Exposition::PROMETHEUS_CONTENT_TYPE);
     ([(header::CONTENT_TYPE, format)], status.metrics()).into_response()
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aqueduct::metrics::{Desc, DropReason, PrometheusText, ResourceProbe};
+use aqueduct::metrics::{Desc, DropReason, Exposition, ResourceProbe};
 use aqueduct::pipeline::{self, LaneStatus, Pipeline, RunningTuner};
 use aqueduct::receiver::{ReceiveBudget, Server, StatsSnapshot};
 use aqueduct::transport::{self, Client};
@@ -119,31 +119,31 @@ impl GatewayStatus {
 
 impl Status for GatewayStatus {
     fn metrics(&self) -> String {
-        let mut text = PrometheusText::new();
-        text.family(&UP).sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
-        text.family(&UPTIME).sample(&[], self.started.elapsed().as_secs_f64());
+        let mut page = Exposition::new();
+        page.family(&UP).sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+        page.family(&UPTIME).sample(&[], self.started.elapsed().as_secs_f64());
         if let Ok(cpus) = std::thread::available_parallelism() {
-            text.family(&CPUS).sample(&[], cpus.get() as u64);
+            page.family(&CPUS).sample(&[], cpus.get() as u64);
         }
         let resources = self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample();
         // Not every platform can tell; a scrape without these families says so.
         if let Ok(resources) = resources {
-            text.resources(&resources);
+            page.resources(&resources);
         }
-        text.family(&BUDGET).sample(&[], self.budget.used() as u64);
-        text.family(&BUDGET_CAPACITY).sample(&[], self.budget.capacity() as u64);
+        page.family(&BUDGET).sample(&[], self.budget.used() as u64);
+        page.family(&BUDGET_CAPACITY).sample(&[], self.budget.capacity() as u64);
         let mut received = StatsSnapshot::default();
         self.servers.iter().for_each(|server| received.add(&server.stats().snapshot()));
-        received.write_prometheus(&mut text);
-        pipeline::write_prometheus(&self.lanes(), &mut text);
+        received.write_metrics(&mut page);
+        pipeline::write_metrics(&self.lanes(), &mut page);
         let measured: Vec<_> = self.pipelines().iter().flat_map(Pipeline::distributions).collect();
-        pipeline::write_distributions(&measured, &mut text);
+        pipeline::write_distributions(&measured, &mut page);
         let clients = self.pipelines.clients.iter().map(|(name, client)| (name.as_str(), &**client));
-        transport::write_prometheus(clients, &mut text);
+        transport::write_metrics(clients, &mut page);
         if let Some(tuner) = &*self.running_tuner() {
-            tuning::write(tuner, &mut text);
+            tuning::write(tuner, &mut page);
         }
-        text.finish()
+        page.prometheus_text()
     }
 
     fn ready(&self) -> Readiness {

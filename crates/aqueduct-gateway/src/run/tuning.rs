@@ -2,7 +2,7 @@
 
 use std::io;
 
-use aqueduct::metrics::{Desc, PrometheusText};
+use aqueduct::metrics::{Desc, Exposition};
 use aqueduct::pipeline::{Pipeline, RunningTuner, Tuner};
 use aqueduct::tune::{Entry, Knob, Mode, Outcome, TunerConfig, Value};
 
@@ -40,20 +40,20 @@ pub(crate) fn start(tuning: &Tuning, pipelines: &[Pipeline]) -> io::Result<Runni
     Tuner::new(pipelines, &tuning.bounds).with_config(config).spawn(tuning.window)
 }
 
-pub(crate) fn write(tuner: &RunningTuner, text: &mut PrometheusText) {
+pub(crate) fn write(tuner: &RunningTuner, page: &mut Exposition) {
     let (score, resting, parameters, history) = tuner.with(|tuner| {
         let auto = tuner.auto();
         (tuner.score(), auto.is_resting(), *auto.parameters(), auto.history().clone())
     });
-    text.family(&SCORE).sample(&[], score);
-    text.family(&RESTING).sample(&[], u64::from(resting));
-    let mut family = text.family(&SETTING);
+    page.family(&SCORE).sample(&[], score);
+    page.family(&RESTING).sample(&[], u64::from(resting));
+    let mut family = page.family(&SETTING);
     for (knob, value) in Knob::ALL.into_iter().filter_map(|knob| Some((knob, parameters.get(knob)?))) {
         if let Some(value) = number(value) {
             family.sample(&[("knob", knob.as_str())], value);
         }
     }
-    let mut family = text.family(&CHANGES);
+    let mut family = page.family(&CHANGES);
     for name in OUTCOMES {
         let changes = history.iter().filter(|entry| outcome(&entry.outcome) == name).count();
         family.sample(&[("outcome", name)], changes as u64);

@@ -4,7 +4,7 @@ mod json;
 mod text;
 
 use crate::snapshot::{Snapshot, Value};
-use crate::{Histogram, LeakReport, OutcomeCounts, Profile, PrometheusText, Resources};
+use crate::{Exposition, Histogram, LeakReport, OutcomeCounts, Profile, Resources};
 
 /// The quantiles that reports name.
 const QUANTILES: [(&str, f64); 5] =
@@ -82,12 +82,12 @@ impl Report {
 
     /// As Prometheus text: the series and the resources. The profile and the leak detector are for people; their names are not metrics.
     pub fn to_prometheus(&self) -> String {
-        let mut text = PrometheusText::new();
-        text.snapshot(&self.snapshot);
+        let mut page = Exposition::new();
+        page.snapshot(&self.snapshot);
         if let Some(resources) = &self.resources {
-            text.resources(resources);
+            page.resources(resources);
         }
-        text.finish()
+        page.prometheus_text()
     }
 
     fn rate(&self, count: u64) -> f64 {

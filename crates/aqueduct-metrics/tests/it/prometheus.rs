@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aqueduct_metrics::{
-    Desc, DropReason, LatencyHistogram, Ledger, METRICS, Number, PrometheusText, ResourceProbe,
+    Desc, DropReason, Exposition, LatencyHistogram, Ledger, METRICS, Number, ResourceProbe,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,18 +17,18 @@ const SECONDS: Desc = Desc::histogram("shop_request_seconds", "s", "Time to answ
 /// Guards the format to the byte: the help and label escapes, the grouping, the cumulative buckets, the special numbers.
 #[test]
 fn golden() {
-    let mut text = PrometheusText::new();
-    text.family(&REQUESTS).sample(&[("code", "200"), ("path", "/a\"b\\c\nd")], u64::MAX);
-    text.family(&OPEN).sample(&[], 2.5).sample(&[("é-1", "")], f64::NAN);
-    text.family(&OPEN).sample(&[("9a", "x")], f64::NEG_INFINITY).sample(&[("le", "x")], 1e300);
-    text.family(&SECONDS).histogram(
+    let mut page = Exposition::new();
+    page.family(&REQUESTS).sample(&[("code", "200"), ("path", "/a\"b\\c\nd")], u64::MAX);
+    page.family(&OPEN).sample(&[], 2.5).sample(&[("é-1", "")], f64::NAN);
+    page.family(&OPEN).sample(&[("9a", "x")], f64::NEG_INFINITY).sample(&[("le", "x")], 1e300);
+    page.family(&SECONDS).histogram(
         &[("path", "/")],
         &[(0.005, 3), (0.1, 2), (2.5, 99), (f64::INFINITY, 7)],
         9,
         1.25,
     );
     // Again, after other families: the format wants all lines of a family in one group.
-    text.family(&REQUESTS).sample(&[("code", "503")], 0_u64);
+    page.family(&REQUESTS).sample(&[("code", "503")], 0_u64);
     let expected = r#"# HELP shop_requests_total Requests \\ answered,\nby code.
 # TYPE shop_requests_total counter
 shop_requests_total{code="200",path="/a\"b\\c\nd"} 18446744073709551615
@@ -48,7 +48,7 @@ shop_request_seconds_bucket{path="/",le="+Inf"} 9
 shop_request_seconds_sum{path="/"} 1.25
 shop_request_seconds_count{path="/"} 9
 "#;
-    assert_eq!(text.finish(), expected);
+    assert_eq!(page.prometheus_text(), expected);
 }
 
 /// One sample as a scraper understands it.
@@ -135,12 +135,12 @@ proptest! {
     fn what_is_written_reads_back(
         rows in vec((vec(("[a-z_]{1,4}", any::<String>()), 0..4), any::<f64>()), 0..8)
     ) {
-        let mut text = PrometheusText::new();
+        let mut page = Exposition::new();
         for (labels, value) in &rows {
             let labels: Vec<_> = labels.iter().map(|(label, text)| (label.as_str(), text.as_str())).collect();
-            text.family(&OPEN).sample(&labels, *value);
+            page.family(&OPEN).sample(&labels, *value);
         }
-        let back = read(&text.finish());
+        let back = read(&page.prometheus_text());
         prop_assert_eq!(back.len(), rows.len());
         for (sample, (labels, value)) in back.iter().zip(&rows) {
             prop_assert_eq!(&sample.labels, labels);
@@ -151,9 +151,9 @@ proptest! {
     /// Guards the label names, which come from the program and not from the peer, but must never break the page either.
     #[test]
     fn any_label_name_becomes_a_legal_one(label in ".{1,8}") {
-        let mut text = PrometheusText::new();
-        text.family(&OPEN).sample(&[(&label, "x")], 1_u64);
-        prop_assert_eq!(read(&text.finish()).len(), 1);
+        let mut page = Exposition::new();
+        page.family(&OPEN).sample(&[(&label, "x")], 1_u64);
+        prop_assert_eq!(read(&page.prometheus_text()).len(), 1);
     }
 }
 
@@ -165,9 +165,9 @@ fn latencies_are_written_in_seconds() {
         latencies.record(Duration::from_millis(ms));
     }
     let bounds = [5, 50, 1000].map(Duration::from_millis);
-    let mut text = PrometheusText::new();
-    text.family(&SECONDS).latency(&[], &latencies, &bounds);
-    let values: Vec<_> = read(&text.finish()).iter().map(|sample| sample.value).collect();
+    let mut page = Exposition::new();
+    page.family(&SECONDS).latency(&[], &latencies, &bounds);
+    let values: Vec<_> = read(&page.prometheus_text()).iter().map(|sample| sample.value).collect();
     assert_eq!(values, [2.0, 3.0, 4.0, 4.0, 0.523, 4.0]);
 }
 
@@ -176,15 +176,15 @@ fn latencies_are_written_in_seconds() {
 fn the_table_of_metrics_is_what_is_written() {
     let ledger = Ledger::new();
     ledger.accept(4).dropped(DropReason::QueueFull);
-    let mut text = PrometheusText::new();
+    let mut page = Exposition::new();
     let labels = [("signal", "logs"), ("destination", "a\"b")];
-    text.ledgers(&[(&labels, ledger.snapshot()), (&[("signal", "traces")], ledger.snapshot())]);
+    page.ledgers(&[(&labels, ledger.snapshot()), (&[("signal", "traces")], ledger.snapshot())]);
     let mut resources = ResourceProbe::new().sample().unwrap_or_default();
     resources.memory_limit_bytes = Some(1);
     resources.cpu_limit = Some(0.5);
-    text.resources(&resources);
+    page.resources(&resources);
 
-    let samples = read(&text.finish());
+    let samples = read(&page.prometheus_text());
     for desc in METRICS {
         let mine: Vec<_> = samples.iter().filter(|sample| sample.name == desc.name).collect();
         assert!(!mine.is_empty(), "{} is not written", desc.name);

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aqueduct_metrics::{Desc, Kind, PrometheusText, Recorder, SeriesError, Value, Window};
+use aqueduct_metrics::{Desc, Exposition, Kind, Recorder, SeriesError, Value, Window};
 
 const REQUESTS: Desc = Desc::counter("t_requests_total", "{request}", "Requests.").with_attributes(&["path"]);
 const DEPTH: Desc = Desc::gauge("t_depth", "{item}", "Depth.");
@@ -169,9 +169,9 @@ fn snapshots_are_written_for_scrapers() {
     exports.success();
     exports.error("time\"out");
     exports.error("");
-    let mut text = PrometheusText::new();
-    text.snapshot(&recorder.snapshot(Instant::now()));
-    let text = text.finish();
+    let mut page = Exposition::new();
+    page.snapshot(&recorder.snapshot(Instant::now()));
+    let text = page.prometheus_text();
     for line in [
         "# TYPE t_latency_seconds histogram",
         "t_latency_seconds_bucket{path=\"/\",le=\"0.001\"} 0",

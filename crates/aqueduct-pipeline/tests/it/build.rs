@@ -50,10 +50,10 @@ fn every_metric_is_written() {
     let pipeline = crate::scripted::pipeline(&exporter, 1);
     pipeline.intake().offer(crate::scripted::chunk(1)).unwrap();
     pipeline.shutdown(crate::scripted::PATIENCE).unwrap();
-    let mut text = aqueduct_metrics::PrometheusText::new();
-    aqueduct_pipeline::write_prometheus(&pipeline.status(), &mut text);
-    aqueduct_pipeline::write_distributions(&pipeline.distributions(), &mut text);
-    let text = text.finish();
+    let mut page = aqueduct_metrics::Exposition::new();
+    aqueduct_pipeline::write_metrics(&pipeline.status(), &mut page);
+    aqueduct_pipeline::write_distributions(&pipeline.distributions(), &mut page);
+    let text = page.prometheus_text();
     for desc in aqueduct_pipeline::METRICS {
         let ends: &[&str] = if desc.kind == aqueduct_metrics::Kind::Histogram {
             &["_bucket", "_sum", "_count"]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use aqueduct_metrics::PrometheusText;
+use aqueduct_metrics::Exposition;
 use aqueduct_wire::Signal;
 use tokio::sync::Notify;
 
@@ -38,9 +38,9 @@ fn attempts_and_batches_are_measured() {
     assert_eq!((lane.items.min(), lane.items.max()), (4, 10));
     assert_eq!((lane.bytes.min(), lane.bytes.max()), (32, 80));
 
-    let mut text = PrometheusText::new();
-    aqueduct_pipeline::write_distributions(&lanes, &mut text);
-    let text = text.finish();
+    let mut page = Exposition::new();
+    aqueduct_pipeline::write_distributions(&lanes, &mut page);
+    let text = page.prometheus_text();
     let labels = "signal=\"traces\",destination=\"test\"";
     for line in [
         format!("aqueduct_export_duration_seconds_count{{{labels}}} 3"),
