@@ -19,7 +19,7 @@
 //!
 //! The configuration file is YAML in the structure of the OpenTelemetry Collector, with its key names; what is not
 //! supported is an error that says where and what to write instead. The admin endpoint serves `/metrics`, `/livez`,
-//! `/readyz`, `/statusz`, `/debug/tuner` and `/debug/pprof/profile` on 127.0.0.1:8888.
+//! `/readyz`, `/statusz`, `/debug/tuner` and `/debug/pprof/profile` on 127.0.0.1:8888. The gateway's own metrics can be sent by OTLP as well.
 //!
 //! The library holds the parts of the binary, so that each can be tested alone. It is no stable interface: build on the
 //! umbrella crate `aqueduct` instead.

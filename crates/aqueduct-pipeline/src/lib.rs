@@ -68,6 +68,7 @@
 //!   [`ProbabilisticSampler`] samples spans and log records without decoding them. [`OtlpFacts`] are what samplers may look at.
 //! - [`TailSampling`] ([`Builder::tail_sampling`]) holds spans until their trace is complete, in a budget of its own, and lets policies decide on
 //!   whole traces.
+//! - [`encode_exposition`] makes a chunk of a program's own metrics, so that they travel as all others do.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
 //! # Guarantees
@@ -135,6 +136,7 @@ mod destination;
 mod dispatch;
 mod encode;
 mod exporter;
+mod exposition;
 mod halve;
 mod health;
 mod held;
@@ -165,6 +167,7 @@ pub use config::{BuildError, LaneConfig, Overflow, PipelineConfig, Priority};
 pub use destination::{Breaker, Destination};
 pub use encode::{Encode, EncodingIntake, ItemSink};
 pub use exporter::{Attempt, Exporter};
+pub use exposition::encode_exposition;
 pub use health::{Health, LaneHealth};
 pub use intake::Intake;
 pub use measured::{LaneDistributions, write_distributions};

@@ -299,7 +299,7 @@ fn common(section: &Section<'_>, protocol: ExportProtocol) -> OtlpExporter {
     }
 }
 
-fn compression(section: &Section<'_>) -> Compression {
+pub(crate) fn compression(section: &Section<'_>) -> Compression {
     let choices =
         [("none", Compression::None), ("gzip", Compression::Gzip(1)), ("zstd", Compression::Zstd(1))];
     let compression = match section.field("compression") {

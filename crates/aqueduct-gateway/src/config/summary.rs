@@ -9,7 +9,7 @@ use super::exporters::{Compression, ExportProtocol, Exporter, ExporterKind, Otlp
 use super::receivers::{Acknowledge, Listener, Receiver};
 use super::size::format as bytes;
 use super::tls::{Tls, TlsVersion};
-use super::{Config, Pipeline, Signal};
+use super::{Config, Periodic, Pipeline, Signal};
 
 impl Config {
     /// The effective configuration, defaults included, values of headers hidden. For people; its form may change.
@@ -45,6 +45,10 @@ impl Config {
         match &self.telemetry.admin {
             Some(admin) => writeln!(out, "admin endpoint    http://{admin}")?,
             None => writeln!(out, "admin endpoint    none")?,
+        }
+        if let Some(Periodic { interval, exporter }) = &self.telemetry.periodic {
+            writeln!(out, "own metrics       sent every {}", time(*interval))?;
+            write_otlp(out, "otlp", exporter)?;
         }
         if let Some(tuning) = &self.tuning {
             let does = if tuning.mode == Mode::Apply { "moves settings" } else { "suggests settings" };

@@ -1,16 +1,21 @@
-//! `service.telemetry`: the admin endpoint and the log.
+//! `service.telemetry`: the admin endpoint, metrics that are pushed, and the log.
 
 use super::address::Listen;
 use super::errors::Finding;
+use super::periodic::{self, Periodic};
 use super::position::Setting;
 use super::read::{Field, Keys, Section};
 
 /// What the gateway tells about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Telemetry {
     /// Where `/metrics`, `/livez`, `/readyz` and `/statusz` are served. Default 127.0.0.1:8888; `None` for nowhere.
     pub admin: Option<Listen>,
+    /// Where metrics are sent besides; `None`, the default, for nowhere.
+    pub periodic: Option<Periodic>,
+    /// Attributes of the resource of metrics that are sent, besides `service.name`, `service.version` and `service.instance.id`, which they may replace.
+    pub resource: Vec<(String, String)>,
     /// The least important line that is logged. Default [`LogLevel::Info`].
     pub log_level: LogLevel,
 }
@@ -47,16 +52,18 @@ const ADDRESS: &str = "service.telemetry.metrics.address";
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { admin: Some(Listen::by_default(8888, ADDRESS)), log_level: LogLevel::default() }
+        Self {
+            admin: Some(Listen::by_default(8888, ADDRESS)),
+            periodic: None,
+            resource: Vec::new(),
+            log_level: LogLevel::default(),
+        }
     }
 }
 
 pub(crate) const TELEMETRY: Keys = Keys {
-    supported: &["metrics", "logs"],
-    refused: &[
-        ("traces", "the gateway records no spans about itself: remove the key"),
-        ("resource", "metrics are labelled by whoever scrapes them: remove the key"),
-    ],
+    supported: &["metrics", "resource", "logs"],
+    refused: &[("traces", "the gateway records no spans about itself: remove the key")],
 };
 
 pub(crate) const METRICS: Keys = Keys {
@@ -64,10 +71,7 @@ pub(crate) const METRICS: Keys = Keys {
     refused: &[("views", "metrics are not renamed here: relabel them when scraping")],
 };
 
-pub(crate) const READER: Keys = Keys {
-    supported: &["pull"],
-    refused: &[("periodic", "metrics are not pushed yet: scrape them with a `pull` reader")],
-};
+pub(crate) const READER: Keys = Keys { supported: &["pull", "periodic"], refused: &[] };
 
 pub(crate) const PULL: Keys = Keys { supported: &["exporter"], refused: &[] };
 
@@ -107,7 +111,15 @@ pub(crate) fn read(field: Option<Field<'_>>) -> Telemetry {
     let Some(field) = field else { return telemetry };
     let section = Section::open(&field, &TELEMETRY);
     if let Some(field) = section.field("metrics") {
-        telemetry.admin = admin(&Section::open(&field, &METRICS), telemetry.admin);
+        let section = Section::open(&field, &METRICS);
+        (telemetry.admin, telemetry.periodic) = metrics(&section, telemetry.admin);
+    }
+    if let Some(field) = section.field("resource") {
+        telemetry.resource = resource(&field);
+        if telemetry.periodic.is_none() {
+            let message = "has no effect: metrics are not sent anywhere; whoever scrapes them labels them";
+            field.findings.warning(Finding::new(field.key_at, field.path, message));
+        }
     }
     if let Some(field) = section.field("logs") {
         let section = Section::open(&field, &LOGS);
@@ -126,32 +138,33 @@ pub(crate) fn read(field: Option<Field<'_>>) -> Telemetry {
     telemetry
 }
 
-fn admin(section: &Section<'_>, default: Option<Listen>) -> Option<Listen> {
+fn metrics(section: &Section<'_>, default: Option<Listen>) -> (Option<Listen>, Option<Periodic>) {
     let on = section.choice("level", true, &[("none", false), ("normal", true)]);
     let address = section.field("address").and_then(|field| field.listen());
-    let reader = section.field("readers").and_then(|field| {
-        if let Some(address) = section.field("address") {
-            let message = "both `address` and `readers` say where metrics are served: keep `readers`";
-            field.fail(Finding::new(address.key_at, address.path, message));
+    let readers: Vec<Section<'_>> = match section.field("readers").and_then(|field| field.items("readers")) {
+        Some(readers) => readers.iter().map(|reader| Section::open(reader, &READER)).collect(),
+        None => Vec::new(),
+    };
+    for reader in &readers {
+        let missing = reader.field("pull").is_none() && reader.field("periodic").is_none();
+        if missing {
+            reader.required("pull", "how metrics are read; or `periodic`, where they are sent");
         }
-        reader(&field)
-    });
-    if on { reader.or(address).or(default) } else { None }
+    }
+    let pull = periodic::only(&readers, "pull");
+    if let (Some(address), Some(pull)) = (section.field("address"), &pull) {
+        let message = "both `address` and a `pull` reader say where metrics are served: keep the reader";
+        pull.fail(Finding::new(address.key_at, address.path, message));
+    }
+    let pulled = pull.and_then(|pull| prometheus(&pull));
+    let pushed = periodic::only(&readers, "periodic").and_then(|field| periodic::read(&field));
+    if on { (pulled.or(address).or(default), pushed) } else { (None, None) }
 }
 
-/// The address in `readers: [{pull: {exporter: {prometheus: {host, port}}}}]`, of which there can be one.
-fn reader(field: &Field<'_>) -> Option<Listen> {
-    let readers = field.items("readers")?;
-    let [only] = readers.as_slice() else {
-        let message = format!("found {} readers, expected one", readers.len());
-        field.fail(
-            Finding::new(field.node.at, field.path.clone(), message)
-                .with_help("metrics are served at one address; `level: none` serves them nowhere"),
-        );
-        return None;
-    };
-    let pull = Section::open(only, &READER).required("pull", "how metrics are read")?;
-    let exporter = Section::open(&pull, &PULL).required("exporter", "the format of the metrics")?;
+/// The address in `pull: {exporter: {prometheus: {host, port}}}`.
+fn prometheus(pull: &Field<'_>) -> Option<Listen> {
+    let pull = Section::open(pull, &PULL);
+    let exporter = pull.required("exporter", "the format of the metrics")?;
     let prometheus =
         Section::open(&exporter, &PULL_EXPORTER).required("prometheus", "the format of the metrics")?;
     let section = Section::open(&prometheus, &PROMETHEUS);
@@ -163,4 +176,12 @@ fn reader(field: &Field<'_>) -> Option<Listen> {
     let (host, number, port) = (host??, u16::try_from(number??).ok()?, port?);
     let setting = Setting { path: port.path.clone(), position: Some(port.node.at) };
     Some(Listen { host, port: number, setting })
+}
+
+fn resource(field: &Field<'_>) -> Vec<(String, String)> {
+    field.entries();
+    let texts = field
+        .members()
+        .filter_map(|(name, field)| Some((name.to_owned(), field.text("the attribute's value")?.to_owned())));
+    texts.collect()
 }

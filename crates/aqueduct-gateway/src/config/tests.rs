@@ -491,10 +491,10 @@ fn the_documented_example_is_good() {
 #[test]
 fn every_key_is_documented() {
     use super::{
-        ROOT, SERVICE, exporters, pipelines, processors, queue, receivers, samplers, tail, telemetry, tls,
-        tuning,
+        ROOT, SERVICE, exporters, periodic, pipelines, processors, queue, receivers, samplers, tail,
+        telemetry, tls, tuning,
     };
-    let sections: [(&str, &Keys); 31] = [
+    let sections: [(&str, &Keys); 33] = [
         ("The file", &ROOT),
         ("`receivers.otlp`", &receivers::OTLP),
         ("`receivers.otlp.protocols`", &receivers::PROTOCOLS),
@@ -525,6 +525,8 @@ fn every_key_is_documented() {
         ("`service.telemetry`", &telemetry::TELEMETRY),
         ("`service.telemetry.metrics`", &telemetry::METRICS),
         ("`service.telemetry.metrics.readers[0].pull.exporter.prometheus`", &telemetry::PROMETHEUS),
+        ("`service.telemetry.metrics.readers[0].periodic`", &periodic::PERIODIC),
+        ("`service.telemetry.metrics.readers[0].periodic.exporter.otlp`", &periodic::OTLP),
         ("`service.telemetry.logs`", &telemetry::LOGS),
     ];
     let text = documentation();

@@ -183,7 +183,7 @@ fn batch(batch: Option<&config::Batch>) -> BatchConfig {
     }
 }
 
-fn retry_policy(retry: &config::Retry) -> RetryPolicy {
+pub(super) fn retry_policy(retry: &config::Retry) -> RetryPolicy {
     let mut policy = RetryPolicy::default();
     policy.initial = retry.initial_interval;
     policy.cap = retry.max_interval;

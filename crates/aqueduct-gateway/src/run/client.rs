@@ -23,6 +23,11 @@ pub(super) fn open(
     Client::new(client).map_err(|error| blame(otlp, error))
 }
 
+/// The client of an exporter that no pipeline of the file uses.
+pub(super) fn open_alone(otlp: &OtlpExporter, environment: &ProxyConfig) -> Result<Client, StartError> {
+    Client::new(settings(otlp, 1, environment)).map_err(|error| blame(otlp, error))
+}
+
 /// The largest request that can come out: a full batch, or one request that is larger than a batch.
 fn largest_request(config: &Config) -> usize {
     let batches =

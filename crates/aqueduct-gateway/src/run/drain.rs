@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use aqueduct::metrics::DropReason;
 use aqueduct::pipeline::LaneStatus;
 
+use super::periodic::Periodic;
 use super::status::GatewayStatus;
 use super::workers::Workers;
 
 /// Requests under way may take at most this share of the time; the rest is for delivering.
 const CONNECTIONS_SHARE: u32 = 2;
+/// This share of the time is left for telling how it ended, where metrics are sent.
+const METRICS_SHARE: u32 = 10;
 
 pub(crate) struct Drain {
     pub(crate) status: Arc<GatewayStatus>,
     pub(crate) workers: Workers,
+    pub(crate) periodic: Option<Arc<Periodic>>,
     pub(crate) deadline: Duration,
 }
 
@@ -28,7 +32,11 @@ pub(crate) struct DrainReport {
 impl Drain {
     pub(crate) fn run(self) -> DrainReport {
         let start = Instant::now();
-        let deadline = start + self.deadline;
+        let end = start + self.deadline;
+        let deadline = match &self.periodic {
+            Some(_) => end - self.deadline / METRICS_SHARE,
+            None => end,
+        };
         self.workers.wait(start + self.deadline / CONNECTIONS_SHARE);
         let pipelines = self.status.pipelines();
         // Side by side: each pipeline has the whole rest of the time.
@@ -42,6 +50,9 @@ impl Drain {
             let draining: Vec<_> = pipelines.iter().map(drain).collect();
             draining.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
         });
+        if let Some(periodic) = &self.periodic {
+            periodic.finish(&self.status.exposition(), end);
+        }
         let complete = reports.len() == pipelines.len() && reports.iter().all(|report| report.complete);
         let lanes = reports.into_iter().flat_map(|report| report.lanes).collect();
         DrainReport { complete, took: start.elapsed(), lanes }

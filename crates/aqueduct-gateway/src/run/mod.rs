@@ -8,6 +8,7 @@ mod file_exporter;
 mod handler;
 mod inspect;
 mod log;
+mod periodic;
 mod samplers;
 mod signals;
 mod status;
@@ -31,6 +32,7 @@ pub use workers::RuntimeKind;
 use self::build::StartError;
 use self::drain::Drain;
 use self::log::Log;
+use self::periodic::Periodic;
 use self::signals::StopSignals;
 use self::status::GatewayStatus;
 use self::workers::Workers;
@@ -144,6 +146,7 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
     let (stop, shutdown) = ShutdownTrigger::new();
     let debug = pipelines.debug.clone();
     let worker = Arc::clone(&pipelines.worker);
+    let periodic = Periodic::start(&config.telemetry, &worker, log)?.map(Arc::new);
     let tuner = config.tuning.as_ref().map(|tuning| {
         log.info(tuning::says(tuning.mode));
         tuning::start(tuning, &pipelines.pipelines)
@@ -168,13 +171,17 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
         if let Some(debug) = debug {
             tokio::spawn(print_summaries(debug));
         }
+        if let Some(periodic) = &periodic {
+            tokio::spawn(Arc::clone(periodic).run(Arc::clone(&status)));
+        }
         log.info("ready");
         let signal = signals.next().await;
         log.info(format_args!("{signal}: taking no more requests, delivering what is held"));
         status.draining();
         stop.shut_down();
         tokio::spawn(signals.die_at_next());
-        let drain = Drain { status, workers, deadline: Duration::from_secs_f64(args.drain_seconds) };
+        let drain =
+            Drain { status, workers, periodic, deadline: Duration::from_secs_f64(args.drain_seconds) };
         // On a thread of its own: the admin endpoint and the second signal stay alive meanwhile.
         let drained = tokio::task::spawn_blocking(move || drain.run()).await;
         let report = drained.map_err(|error| StartError::Worker(std::io::Error::other(error)))?;

@@ -117,8 +117,9 @@ impl GatewayStatus {
     }
 }
 
-impl Status for GatewayStatus {
-    fn metrics(&self) -> String {
+impl GatewayStatus {
+    /// All metrics, as they are now.
+    pub(crate) fn exposition(&self) -> Exposition {
         let mut page = Exposition::new();
         page.family(&UP).sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
         page.family(&UPTIME).sample(&[], self.started.elapsed().as_secs_f64());
@@ -143,7 +144,13 @@ impl Status for GatewayStatus {
         if let Some(tuner) = &*self.running_tuner() {
             tuning::write(tuner, &mut page);
         }
-        page.prometheus_text()
+        page
+    }
+}
+
+impl Status for GatewayStatus {
+    fn metrics(&self) -> String {
+        self.exposition().prometheus_text()
     }
 
     fn ready(&self) -> Readiness {

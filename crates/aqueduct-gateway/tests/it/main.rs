@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod exporters;
 mod load;
+mod periodic;
 mod process;
 #[cfg(all(feature = "profiling", target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod profile;

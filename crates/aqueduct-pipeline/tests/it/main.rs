@@ -8,6 +8,7 @@ mod budget;
 mod build;
 mod delivery;
 mod exporters;
+mod exposition;
 mod fanout;
 mod fork;
 mod halve;
