@@ -1,13 +1,16 @@
 //! Instructions per operation, counted by valgrind: a gate against regressions that a busy machine cannot move.
 //!
 //! Without arguments it runs itself once for each operation and two counts under callgrind, and compares the difference with the operation's budget;
-//! with `OPERATION COUNT` it does the operation that often.
+//! with `OPERATION COUNT` it does the operation that often. With `self-measurement` it tells which share of its instructions a pipeline spends on
+//! measuring itself, and with a row of that and a count it is such a run.
 
 use std::hint::black_box;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
 use aqueduct_benches::Failure;
+use aqueduct_benches::suites::metrics::share::{self, Costs, WORKLOADS, Workload};
+use aqueduct_benches::suites::pipeline::workload::Told;
 use aqueduct_benches::suites::{exec, lockfree, pool, sampling};
 use aqueduct_lockfree::{HashMap, Queue};
 
@@ -47,13 +50,35 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "pool/object", budget: 282.0, run: object },
     Operation { name: "exec/push+pop", budget: 60.0, run: own_push_pop },
     Operation { name: "exec/fork generation", budget: 9.0, run: generation },
+    Operation { name: RECORD, budget: 52.0, run: record },
+    Operation { name: CLOCK, budget: 36.0, run: clock },
+    Operation { name: RECEIPT, budget: 76.0, run: receipt },
     Operation { name: "sampling/head decision", budget: 26.0, run: sampling::operations::head },
     Operation { name: "sampling/rate decision", budget: 77.0, run: sampling::operations::rate },
     Operation { name: "sampling/th", budget: 850.0, run: sampling::operations::th },
 ];
 
+const RECORD: &str = "metrics/record";
+const CLOCK: &str = "metrics/clock";
+const RECEIPT: &str = "metrics/receipt";
+
 fn done<T>(value: T) -> Result<(), Failure> {
     black_box(value);
+    Ok(())
+}
+
+fn record(count: u64) -> Result<(), Failure> {
+    share::record(count);
+    Ok(())
+}
+
+fn clock(count: u64) -> Result<(), Failure> {
+    share::clock(count);
+    Ok(())
+}
+
+fn receipt(count: u64) -> Result<(), Failure> {
+    share::receipt(count);
     Ok(())
 }
 
@@ -102,6 +127,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.as_slice() {
         [] => compare(),
+        [what] if what == "self-measurement" => self_measurement(),
         [name, count] => perform(name, count),
         _ => Err("usage: instructions [OPERATION COUNT]".into()),
     };
@@ -115,6 +141,11 @@ fn main() -> ExitCode {
 }
 
 fn perform(name: &str, count: &str) -> Result<(), Failure> {
+    if let Some(workload) = WORKLOADS.iter().find(|workload| workload.name == name) {
+        let Told { records, clocks, receipts } = (workload.run)(count.parse()?)?;
+        writeln!(std::io::stdout(), "{records} {clocks} {receipts}")?;
+        return Ok(());
+    }
     let operation = OPERATIONS.iter().find(|operation| operation.name == name);
     (operation.ok_or("no such operation")?.run)(count.parse()?)
 }
@@ -123,7 +154,7 @@ fn compare() -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let mut over = Vec::new();
     for Operation { name, budget, .. } in OPERATIONS {
-        let each = (counted(name, 2 * COUNT)? - counted(name, COUNT)?) / COUNT as f64;
+        let each = each(name)?;
         let verdict = if each <= *budget { "" } else { "  OVER" };
         writeln!(out, "{name:<32} {each:>8.1} instructions, budget {budget:>6.1}{verdict}")?;
         if each > *budget {
@@ -133,8 +164,30 @@ fn compare() -> Result<(), Failure> {
     if over.is_empty() { Ok(()) } else { Err(format!("over budget: {}", over.join(", ")).into()) }
 }
 
-/// Instructions of a whole run.
-fn counted(name: &str, count: u64) -> Result<f64, Failure> {
+/// Instructions of an operation.
+fn each(name: &str) -> Result<f64, Failure> {
+    Ok((counted(name, 2 * COUNT)?.0 - counted(name, COUNT)?.0) / COUNT as f64)
+}
+
+fn self_measurement() -> Result<(), Failure> {
+    let costs = Costs { record: each(RECORD)?, clock: each(CLOCK)?, receipt: each(RECEIPT)? };
+    for Workload { name, count, .. } in WORKLOADS {
+        // Starting takes much and measures nothing: it would only make the share smaller.
+        let ((start, few), (whole, told)) = (counted(name, count)?, counted(name, 3 * count)?);
+        let more = Told {
+            records: told.records.saturating_sub(few.records),
+            clocks: told.clocks.saturating_sub(few.clocks),
+            receipts: told.receipts.saturating_sub(few.receipts),
+        };
+        for (row, percent) in costs.shares(name, more, whole - start) {
+            writeln!(std::io::stdout(), "{row}: {percent:.3}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Instructions of a whole run, and what it has told.
+fn counted(name: &str, count: u64) -> Result<(f64, Told), Failure> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(std::env::current_exe()?).args([name, &count.to_string()]).stdin(Stdio::null());
@@ -145,5 +198,9 @@ fn counted(name: &str, count: u64) -> Result<f64, Failure> {
         return Err(format!("{name}: {said}").into());
     }
     let collected = said.lines().find_map(|line| line.split_once("Collected : "));
-    Ok(collected.ok_or_else(|| format!("callgrind has counted nothing: {said}"))?.1.trim().parse()?)
+    let collected = collected.ok_or_else(|| format!("callgrind has counted nothing: {said}"))?.1;
+    let told = String::from_utf8(output.stdout)?;
+    let mut told = told.split_whitespace().map(str::parse);
+    let mut next = || told.next().unwrap_or(Ok(0));
+    Ok((collected.trim().parse()?, Told { records: next()?, clocks: next()?, receipts: next()? }))
 }

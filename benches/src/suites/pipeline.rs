@@ -1,6 +1,7 @@
 //! `aqueduct-pipeline`: from an offered chunk to its settlement.
 
 mod encoding;
+pub mod workload;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_exec::{Spawner, WorkerPool};
 use aqueduct_pipeline::{
-    Attempt, Destination, Exporter, LaneConfig, Pipeline, PipelineConfig, Refused, Worker,
+    Attempt, Destination, Exporter, LaneConfig, LaneDistributions, Pipeline, PipelineConfig, Refused, Worker,
 };
 use aqueduct_transport::{Client, ClientConfig, Compression, Outcome, Request, RetryPolicy};
 use aqueduct_wire::{Chunk, Merged, Signal};
@@ -196,6 +197,16 @@ impl Beside {
 
 /// How long offering took, without the waits for room, and how long until everything was settled.
 fn pipeline(chunk: &Chunk, chunks: u64, config: PipelineConfig) -> Result<(Duration, Duration), Failure> {
+    let (offered, settled, _) = through_pipeline(chunk, chunks, config)?;
+    Ok((offered, settled))
+}
+
+/// As [`pipeline`], and what the pipeline has measured.
+fn through_pipeline(
+    chunk: &Chunk,
+    chunks: u64,
+    config: PipelineConfig,
+) -> Result<(Duration, Duration, Vec<LaneDistributions>), Failure> {
     let destination = Arc::new(Destination::new("nowhere", Nowhere, RetryPolicy::default()));
     let pipeline = Pipeline::builder(Signal::Traces)
         .config(config)
@@ -222,7 +233,7 @@ fn pipeline(chunk: &Chunk, chunks: u64, config: PipelineConfig) -> Result<(Durat
         return Err(format!("{delivered} items were delivered of {}", chunks * chunk.items()).into());
     }
     pipeline.shutdown(DEADLINE)?;
-    Ok((offered, settled))
+    Ok((offered, settled, pipeline.distributions()))
 }
 
 /// The same through a channel.

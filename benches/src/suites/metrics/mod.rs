@@ -2,6 +2,7 @@
 
 mod leaks;
 mod recorder;
+pub mod share;
 
 use std::fmt::Write;
 use std::sync::Barrier;
@@ -20,7 +21,9 @@ pub(super) const SUITE: Suite = Suite {
     about: "A receipt's life is one accept and one settlement; the peer adds to one atomic counter at each end, which counts \
             but can prove nothing. `on two threads` is what one arrival costs each of two intake threads. The histogram stands beside hdrhistogram used directly, the text beside `write!`. `record` is a latency recorded in a distribution \
             that all threads share; the peer is an hdrhistogram behind a mutex. `wall` is what a record costs each thread, `cpu` what it costs in CPU time, both with \
-            the loop that makes the values, which is `record: the loop alone`.",
+            the loop that makes the values, which is `record: the loop alone`. `self-measurement` is the share of a pipeline's instructions, counted by valgrind, that goes into \
+            what it records to be looked at: as many values as it records, and looks at the clock for them, at what one costs alone. `ledger` is the same of the receipts by which no item is lost \
+            unnoticed, an accept and a settlement for each chunk, though the pipeline settles a batch at a time.",
     rows: &[
         Declared::lower("receipt: accept and settle", "ns").against("two atomic additions").bar("ours<=100"),
         Declared::lower(CONTENDED, "ns").against("one atomic addition").bar("ratio<=0.5"),
@@ -40,6 +43,12 @@ pub(super) const SUITE: Suite = Suite {
         Declared::lower(leaks::FALSE_ALARMS, "alarms").bar("ours<=0"),
         Declared::higher(leaks::FOUND, "leaks of 40").bar("ours>=40"),
         Declared::lower(leaks::REPORT, "us"),
+        share::ROWS[0],
+        share::ROWS[1],
+        share::ROWS[2],
+        share::ROWS[3],
+        share::ROWS[4],
+        share::ROWS[5],
         Declared::lower("prometheus text: 100 samples", "ns/sample").against("write!"),
         Declared::lower("resource probe: sample", "ns"),
     ],
@@ -98,6 +107,7 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
 
     recorder::measure(run)?;
     leaks::measure(run)?;
+    share::measure(run)?;
 
     let labels: Vec<String> = (0..100).map(|index| format!("traces/{index}")).collect();
     let text = || {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_pipeline::{Destination, ItemSink, LaneConfig, Pipeline};
+use aqueduct_pipeline::{Destination, ItemSink, LaneConfig, LaneDistributions, Pipeline};
 use aqueduct_transport::RetryPolicy;
 use aqueduct_wire::Signal;
 use aqueduct_wire::encode::{AttributeSink, ChunkBuilder, ResourcePrefix, ScopePrefix, SpanSource, ValueRef};
@@ -125,10 +125,11 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     run.alternate(SDK.name, rounds, || pushing(count, 1), || through_the_sdk(count))
 }
 
-/// Nanoseconds of CPU time of each thread for a span, on the average. Each makes its work first.
+/// Nanoseconds of each thread for a span, on the average. Each makes its work first.
 fn on_threads<W: FnMut(&[Call])>(
     count: u64,
     threads: u64,
+    clock: fn() -> Duration,
     work: impl Fn() -> W + Sync,
 ) -> Result<f64, Failure> {
     let took = std::thread::scope(|scope| {
@@ -138,11 +139,11 @@ fn on_threads<W: FnMut(&[Call])>(
                 // The same few for all, as a program that ends spans has them at hand.
                 let calls: Vec<Call> = (0..64_u64).map(|number| Call::new(thread << 32 | number)).collect();
                 let mut work = work();
-                let begin = thread_time();
+                let begin = clock();
                 for _ in 0..count.div_ceil(64) {
                     work(&calls);
                 }
-                thread_time() - begin
+                clock() - begin
             })
         };
         let running: Vec<_> = (0..threads).map(run).collect();
@@ -158,6 +159,15 @@ fn thread_time() -> Duration {
 }
 
 fn pushing(count: u64, threads: u64) -> Result<f64, Failure> {
+    Ok(pushed(count, threads, thread_time)?.0)
+}
+
+/// As [`pushing`], and what the pipeline has measured.
+pub(super) fn pushed(
+    count: u64,
+    threads: u64,
+    clock: fn() -> Duration,
+) -> Result<(f64, Vec<LaneDistributions>), Failure> {
     let destination = Arc::new(Destination::new("nowhere", Nowhere, RetryPolicy::default()));
     // Room for all, so that nobody is refused.
     let lane = LaneConfig::default().with_queue_bytes(4 << 30);
@@ -165,7 +175,7 @@ fn pushing(count: u64, threads: u64) -> Result<f64, Failure> {
     let scope = ScopePrefix::new("http-server", "0.3.1");
     let intake = pipeline
         .encoding_intake(resource(), move |call: &Call, out: &mut ItemSink<'_>| out.push_span(&scope, call));
-    let took = on_threads(count, threads, || {
+    let took = on_threads(count, threads, clock, || {
         |calls: &[Call]| {
             for call in calls {
                 // There is room for all. If one is refused all the same, the count below says so.
@@ -178,14 +188,14 @@ fn pushing(count: u64, threads: u64) -> Result<f64, Failure> {
     if delivered != threads * count.div_ceil(64) * 64 {
         return Err(format!("{delivered} spans were delivered of {}", threads * count).into());
     }
-    Ok(took)
+    Ok((took, pipeline.distributions()))
 }
 
 /// The encoder, and chunks from the same kind of pool, which are dropped when they are full.
 fn encoding(count: u64, threads: u64) -> Result<f64, Failure> {
     let pool = Pipeline::slab_pool(16 << 20);
     let scope = ScopePrefix::new("http-server", "0.3.1");
-    on_threads(count, threads, || {
+    on_threads(count, threads, thread_time, || {
         let mut builder = ChunkBuilder::new(Signal::Traces, resource()).with_pool(pool.clone());
         let scope = &scope;
         move |calls: &[Call]| {

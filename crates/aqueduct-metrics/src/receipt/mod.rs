@@ -59,7 +59,9 @@ impl Receipt {
         if !self.account.is(other.account) {
             return Err(other);
         }
-        self.waiters.append(mem::take(&mut other.waiters), self.items);
+        if !other.waiters.is_empty() {
+            self.waiters.append(mem::take(&mut other.waiters), self.items);
+        }
         // Wrapping: 2^64 items take centuries, and a library does not panic on a caller's number.
         self.items = self.items.wrapping_add(mem::take(&mut other.items));
         Ok(())
@@ -109,7 +111,6 @@ impl Receipt {
     /// Moves everything out, counts it, then tells the waiters; `Drop` finds an empty receipt afterwards.
     fn close(&mut self, how: Settled) {
         let items = mem::take(&mut self.items);
-        let waiters = mem::take(&mut self.waiters);
         if items > 0 {
             match how {
                 Settled::Delivered => self.account.delivered(items),
@@ -121,7 +122,10 @@ impl Receipt {
                 Settled::Dropped(reason) => self.account.dropped(reason, items),
             }
         }
-        waiters.tell(items, how);
+        // Nobody, most of the time, and then nothing is moved for them.
+        if !self.waiters.is_empty() {
+            mem::take(&mut self.waiters).tell(items, how);
+        }
     }
 }
 
