@@ -26,7 +26,7 @@ impl Kind {
 
 /// The description of one metric.
 ///
-/// Beside the name under which it is published, it says what the metric is called in the semantic conventions of OpenTelemetry, and under which older names
+/// Beside the name under which it is published, it says what the metric is called in the semantic conventions of OpenTelemetry, and under which other names
 /// users may know it.
 ///
 /// Descriptors are constants. Each crate lists its own in a `METRICS` table, from which `/metrics`, the documentation and the alert rules are made,
@@ -65,7 +65,7 @@ pub struct Desc {
     /// The metric of the semantic conventions that it corresponds to, as `otel.sdk.exporter.{signal}.exported`; see
     /// [`convention_for`](Desc::convention_for).
     pub convention: Option<&'static str>,
-    /// Older names under which users look for it.
+    /// Other names under which users look for it: older ones, and the Collector's.
     pub aliases: &'static [&'static str],
 }
 
@@ -132,16 +132,17 @@ impl Desc {
         self
     }
 
-    /// The same metric with these older names.
+    /// The same metric with these other names: older ones of ours, and that of the OpenTelemetry Collector for the same, as
+    /// `otelcol_processor_tail_sampling_count_traces_sampled`.
     ///
     /// # Panics
     ///
-    /// If one is not made of parts `[a-z][a-z0-9_]*`, at least two, with dots between them. In a constant that is a compile error.
+    /// If one is not made of parts `[a-z][a-z0-9_]*` with dots between them. In a constant that is a compile error.
     pub const fn with_aliases(mut self, aliases: &'static [&'static str]) -> Self {
         let mut index = 0;
         while index < aliases.len() {
             assert!(
-                is_dotted(aliases[index], false),
+                is_dotted(aliases[index], false) || is_plain(aliases[index]),
                 "an alias is made of lower-case parts with dots between them"
             );
             index += 1;
@@ -237,6 +238,20 @@ const fn is_dotted(name: &str, placeholder: bool) -> bool {
     dots > 0 && start < bytes.len()
 }
 
+/// Whether this is one lower-case part, as the Collector's names of its own metrics are.
+const fn is_plain(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        let letter = bytes[index].is_ascii_lowercase();
+        if !letter && (index == 0 || !(bytes[index].is_ascii_digit() || bytes[index] == b'_')) {
+            return false;
+        }
+        index += 1;
+    }
+    !bytes.is_empty()
+}
+
 const fn ends_in_total(name: &str) -> bool {
     matches!(name.as_bytes(), [.., b'_', b't', b'o', b't', b'a', b'l'])
 }
@@ -280,6 +295,11 @@ mod tests {
             "a.{signal",
         ] {
             assert!(!is_dotted(bad, true), "{bad}");
+        }
+        for (name, plain) in
+            [("otelcol_a1", true), ("", false), ("a.b", false), ("Otel", false), ("1a", false)]
+        {
+            assert_eq!(is_plain(name), plain, "{name}");
         }
         for placed in ["a.{signal}", "{signal}.a", "a.{signal}.b"] {
             assert!(is_dotted(placed, true) && !is_dotted(placed, false), "{placed}");

@@ -67,7 +67,7 @@
 //! - A [`Transform`] ([`Builder::transform`]) changes chunks on their way in, or leaves items of them out, which are counted as `not_sampled`: a
 //!   [`ProbabilisticSampler`] samples spans and log records without decoding them. [`OtlpFacts`] are what samplers may look at.
 //! - [`TailSampling`] ([`Builder::tail_sampling`]) holds spans until their trace is complete, in a budget of its own, and lets policies decide on
-//!   whole traces.
+//!   whole traces. [`Pipeline::tail_status`] says what was decided and why, and what is held.
 //! - [`encode_exposition`] makes a chunk of a program's own metrics, so that they travel as all others do.
 //! - Small chunks are copied into *slabs*, buffers of a pool ([`Builder::slabs`]) to which they return when their batch has settled.
 //!
@@ -177,8 +177,8 @@ pub use pipeline::Pipeline;
 pub use preset::Preset;
 pub use refused::Refused;
 pub use report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
-pub use sample::{OtlpFacts, ProbabilisticSampler};
-pub use tail::{TailSampling, TailSamplingError};
+pub use sample::{OtlpFacts, ProbabilisticSampler, SamplerStats, write_sampler_metrics};
+pub use tail::{TailSampling, TailSamplingError, TailStatus, write_tail_metrics};
 pub use transform::Transform;
 #[cfg(feature = "tune")]
 pub use tuning::{Observer, RunningTuner, Tuner};

@@ -5,6 +5,7 @@ use aqueduct_metrics::{Desc, Exposition};
 
 use crate::measured::{ATTEMPT, BYTES, ITEMS, QUEUED, WAITED};
 use crate::report::LaneStatus;
+use crate::{sample, tail};
 
 /// The attributes of what every lane has.
 pub(crate) const LANE: &[&str] = &["signal", "destination"];
@@ -140,10 +141,23 @@ pub const METRICS: &[Desc] = &[
     QUEUED,
     ITEMS,
     BYTES,
+    tail::TRACES,
+    tail::SPANS,
+    tail::LATE,
+    tail::RESCUED,
+    tail::VOTES,
+    tail::DECIDED_TRACES,
+    tail::DECIDED_SPANS,
+    tail::HELD_TRACES,
+    tail::HELD_SPANS,
+    tail::HELD_BYTES,
+    tail::CAPACITY,
+    sample::ITEMS,
 ];
 
-/// Writes the families of [`METRICS`] and of the ledgers for these lanes, which may come from several pipelines; but for the distributions, which are
-/// [`write_distributions`](crate::write_distributions)'s.
+/// Writes the families of [`METRICS`] and of the ledgers that are about lanes, for these, which may come from several pipelines. Distributions are written by
+/// [`write_distributions`](crate::write_distributions), samplers by [`write_tail_metrics`](crate::write_tail_metrics) and
+/// [`write_sampler_metrics`](crate::write_sampler_metrics).
 pub fn write_metrics(lanes: &[LaneStatus], page: &mut Exposition) {
     type Reading = fn(&LaneStatus) -> u64;
     for lane in lanes {

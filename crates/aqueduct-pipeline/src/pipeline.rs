@@ -16,7 +16,7 @@ use crate::home::{Core, Home};
 use crate::intake::Intake;
 use crate::lane::{Lane, Phase};
 use crate::report::{FlushReport, LaneStatus, Report, ShutdownReport, WaitError};
-use crate::tail::Stage;
+use crate::tail::{Stage, TailStatus};
 
 /// After an abort the lanes only have bookkeeping to do; this bounds the wait for it.
 const ABORT_GRACE: Duration = Duration::from_millis(500);
@@ -60,6 +60,12 @@ impl Pipeline {
     #[must_use]
     pub fn signal(&self) -> Signal {
         self.home.recipe.signal
+    }
+
+    /// What the tail sampler did so far; `None` without one, and in a process in which nothing was offered yet.
+    #[must_use]
+    pub fn tail_status(&self) -> Option<TailStatus> {
+        self.home.existing()?.shared.tail.as_ref().map(Stage::status)
     }
 
     /// A way in; see [`Intake`].

@@ -92,10 +92,10 @@ pub(crate) const MEMORY_LIMITER: Keys = Keys {
 };
 
 pub(crate) fn read(section: Option<Field<'_>>) -> Vec<Defined<Processor>> {
-    KIND.define(section, |kind, _, field| match kind {
+    KIND.define(section, |kind, name, field| match kind {
         "batch" => Some(Processor::Batch(batch(field))),
         "tail_sampling" => tail::read(field).map(Processor::TailSampling),
-        "probabilistic_sampler" => samplers::probabilistic(field).map(Processor::ProbabilisticSampler),
+        "probabilistic_sampler" => samplers::probabilistic(name, field).map(Processor::ProbabilisticSampler),
         _ => memory_limiter(field).map(Processor::MemoryLimiter),
     })
 }

@@ -8,6 +8,8 @@ use super::{Signal, yaml};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProbabilisticSampler {
+    /// What it is called among the processors, as `probabilistic_sampler/logs`.
+    pub name: String,
     /// How many of a hundred are kept, from 0 to 100, as a float of 32 bits.
     pub sampling_percentage: f32,
     /// How what was sampled before counts. `None`: see [`ProbabilisticSampler::mode_for`].
@@ -100,7 +102,7 @@ const MODES: [(&str, SamplingMode); 3] = [
 /// The least percentage of which the hash, which has 14 bits, keeps something.
 const LEAST_HASHED: f32 = 100.0 / 16_384.0;
 
-pub(crate) fn probabilistic(field: &Field<'_>) -> Option<ProbabilisticSampler> {
+pub(crate) fn probabilistic(called: &str, field: &Field<'_>) -> Option<ProbabilisticSampler> {
     let section = Section::open(field, &PROBABILISTIC_SAMPLER);
     let percentage = section
         .required("sampling_percentage", "how many of a hundred are kept; 0 keeps none")
@@ -113,6 +115,7 @@ pub(crate) fn probabilistic(field: &Field<'_>) -> Option<ProbabilisticSampler> {
         &[("traceID", AttributeSource::TraceId), ("record", AttributeSource::Record)],
     );
     let sampler = ProbabilisticSampler {
+        name: called.to_owned(),
         sampling_percentage: percentage.unwrap_or_default() as f32,
         mode,
         hash_seed: u32::try_from(hash_seed).unwrap_or_default(),

@@ -88,6 +88,10 @@ impl fmt::Display for StartError {
 /// The running pipelines and what belongs to them.
 pub(crate) struct Pipelines {
     pub(crate) pipelines: Vec<Pipeline>,
+    /// What the configuration calls them, in the same order.
+    pub(crate) names: Vec<String>,
+    /// Probabilistic samplers, each after the names of its pipeline and its own.
+    pub(crate) samplers: Vec<(String, String, ProbabilisticSampler)>,
     /// The OTLP clients by exporter name, for their status.
     pub(crate) clients: Vec<(String, Arc<Client>)>,
     pub(crate) debug: Option<DebugExporter>,
@@ -135,6 +139,7 @@ pub(crate) fn pipelines(
         destinations.push((Arc::new(destination), lane));
     }
     let mut pipelines = Vec::new();
+    let mut samplers = Vec::new();
     let slabs = Pipeline::slab_pool(SLAB_POOL_BYTES);
     for pipeline in &config.pipelines {
         let mut settings = PipelineConfig::default();
@@ -151,12 +156,14 @@ pub(crate) fn pipelines(
             let (destination, lane) = &destinations[*exporter];
             builder = builder.destination(Arc::clone(destination), lane.clone());
         }
-        for sampler in &pipeline.samplers {
+        for wanted in &pipeline.samplers {
             let sampler =
-                DownstreamSampler::new(&samplers::downstream(sampler, pipeline.signal)).map_err(|error| {
+                DownstreamSampler::new(&samplers::downstream(wanted, pipeline.signal)).map_err(|error| {
                     StartError::Sampler { name: pipeline.name.clone(), error: error.to_string() }
                 })?;
-            builder = builder.transform(ProbabilisticSampler::new(sampler));
+            let transform = ProbabilisticSampler::new(sampler);
+            samplers.push((pipeline.name.clone(), wanted.name.clone(), transform.clone()));
+            builder = builder.transform(transform);
         }
         if let Some(tail) = &pipeline.tail {
             let tail = TailSampling::new(tail.config.clone(), tail.policies.clone()).map_err(|error| {
@@ -168,7 +175,8 @@ pub(crate) fn pipelines(
             builder.build().map_err(|error| StartError::Pipeline { name: pipeline.name.clone(), error })?;
         pipelines.push(built);
     }
-    Ok(Pipelines { pipelines, clients, debug, worker })
+    let names = config.pipelines.iter().map(|pipeline| pipeline.name.clone()).collect();
+    Ok(Pipelines { pipelines, names, samplers, clients, debug, worker })
 }
 
 fn batch(batch: Option<&config::Batch>) -> BatchConfig {

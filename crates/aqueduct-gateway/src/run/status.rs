@@ -99,6 +99,19 @@ impl GatewayStatus {
         self.pipelines.clients.iter().find(|(name, _)| name == destination).map(|(_, client)| client)
     }
 
+    fn write_samplers(&self, page: &mut Exposition) {
+        let Pipelines { pipelines, names, samplers, .. } = &self.pipelines;
+        let tails: Vec<_> = names
+            .iter()
+            .zip(pipelines)
+            .filter_map(|(name, pipeline)| Some((name.as_str(), pipeline.tail_status()?)))
+            .collect();
+        pipeline::write_tail_metrics(tails.iter().map(|(name, status)| (*name, status)), page);
+        let samplers =
+            samplers.iter().map(|(pipeline, name, sampler)| (pipeline.as_str(), name.as_str(), sampler));
+        pipeline::write_sampler_metrics(samplers, page);
+    }
+
     fn exporter(&self, lane: &LaneStatus) -> ExporterState {
         let mut state = ExporterState::new(lane.signal.as_str(), &lane.destination);
         state.held_bytes = lane.held_bytes;
@@ -139,6 +152,7 @@ impl GatewayStatus {
         pipeline::write_metrics(&self.lanes(), &mut page);
         let measured: Vec<_> = self.pipelines().iter().flat_map(Pipeline::distributions).collect();
         pipeline::write_distributions(&measured, &mut page);
+        self.write_samplers(&mut page);
         let clients = self.pipelines.clients.iter().map(|(name, client)| (name.as_str(), &**client));
         transport::write_metrics(clients, &mut page);
         if let Some(tuner) = &*self.running_tuner() {

@@ -100,6 +100,15 @@ fn a_share_arrives_and_the_rest_is_counted() {
         let (_, metrics) = gateway.get("/metrics");
         let dropped = format!("reason=\"not_sampled\"}} {}", sent - expected.len() as u64);
         assert!(metrics.lines().any(|line| line.contains("traces") && line.ends_with(&dropped)), "{metrics}");
+        for (decision, count) in [("sampled", expected.len() as u64), ("not_sampled", sent - expected.len() as u64)] {
+            let sample = format!(
+                "\naqueduct_probabilistic_sampler_items_total{{pipeline=\"traces\",processor=\"probabilistic_sampler\",\
+                 decision=\"{decision}\"}} {count}\n"
+            );
+            assert!(metrics.contains(&sample), "{metrics}");
+        }
+        let other = "{pipeline=\"logs\",processor=\"probabilistic_sampler/logs\",decision=\"sampled\"} 0\n";
+        assert!(metrics.contains(other), "{metrics}");
         assert_eq!(gateway.row("metrics")["accepted"].as_u64(), Some(30));
         gateway.stop();
         let captured = peer.captured();
@@ -176,6 +185,12 @@ fn traces_with_errors_arrive_whole() {
         }
         let row = gateway.row("traces");
         assert_eq!((row["accepted"].as_u64(), row["held"].as_u64()), (Some(30), Some(30)), "{row}");
+        let (_, metrics) = gateway.get("/metrics");
+        for sample in ["held_traces{pipeline=\"traces\"} 10", "held_spans{pipeline=\"traces\"} 30"] {
+            assert!(metrics.contains(&format!("\naqueduct_tail_sampling_{sample}\n")), "{metrics}");
+        }
+        let policy = "policy_traces_total{pipeline=\"traces\",policy=\"errors\",decision=\"sampled\"} 0";
+        assert!(metrics.contains(&format!("\naqueduct_tail_sampling_{policy}\n")), "{metrics}");
         let log = gateway.stop().join("\n");
         assert!(log.contains("30 accepted, 6 delivered, 0 rejected, 24 dropped (24 not_sampled), 0 held"), "{log}");
         let arrived: Vec<_> = peer.captured().iter().flat_map(|request| spans(&request.chunk)).collect();

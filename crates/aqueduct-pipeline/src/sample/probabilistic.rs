@@ -1,14 +1,17 @@
 //! The collector's probabilistic sampler, on bytes.
 
+use aqueduct_metrics::Counter;
 use aqueduct_sampling::{DownstreamSampler, ItemFacts, OtelTraceState, Threshold, Value, Verdict};
 use aqueduct_wire::edit::{Edit, TraceStateEdit};
 use aqueduct_wire::{Chunk, Invalid, Item, Signal, filter};
 
-use super::OtlpFacts;
+use super::{OtlpFacts, SamplerStats};
 use crate::Transform;
 
 /// Samples spans and log records that are encoded already, with what a [`DownstreamSampler`] decides; give it to
 /// [`Builder::transform`](crate::Builder::transform).
+///
+/// Clones count together ([`stats`](Self::stats)).
 ///
 /// What it leaves out is cut out, and what it keeps says what it stands for: spans in their trace state (`ot=th:…`), log records in the attributes
 /// `sampling.threshold` and `sampling.randomness`. Only what changes is written anew; the rest, unknown fields too, stays as it is encoded. Metrics
@@ -42,7 +45,12 @@ use crate::Transform;
 /// ```
 #[doc(alias = "probabilistic_sampler")]
 #[derive(Clone, Debug)]
-pub struct ProbabilisticSampler(DownstreamSampler);
+pub struct ProbabilisticSampler {
+    sampler: DownstreamSampler,
+    /// Items kept, and left out.
+    sampled: Counter,
+    not_sampled: Counter,
+}
 
 /// Where log records have what spans have in their trace states.
 const THRESHOLD: &str = "sampling.threshold";
@@ -52,7 +60,13 @@ impl ProbabilisticSampler {
     /// One that does what this sampler decides.
     #[must_use]
     pub fn new(sampler: DownstreamSampler) -> ProbabilisticSampler {
-        ProbabilisticSampler(sampler)
+        ProbabilisticSampler { sampler, sampled: Counter::new(), not_sampled: Counter::new() }
+    }
+
+    /// How many items it kept and left out so far, together with its clones.
+    #[must_use]
+    pub fn stats(&self) -> SamplerStats {
+        SamplerStats { sampled: self.sampled.read(), not_sampled: self.not_sampled.read() }
     }
 
     /// Leaves out what is not kept. Of what is: the verdict where it changes the item.
@@ -73,7 +87,7 @@ impl ProbabilisticSampler {
 
     fn spans(&self, chunk: &Chunk) -> Result<Chunk, Invalid> {
         let (kept, verdicts) = Self::sample(chunk, |facts| {
-            let verdict = self.0.span(facts);
+            let verdict = self.sampler.span(facts);
             (verdict, verdict.kept && changes_span(facts.ot(), &verdict))
         })?;
         if !verdicts.any {
@@ -97,7 +111,7 @@ impl ProbabilisticSampler {
 
     fn logs(&self, chunk: &Chunk) -> Result<Chunk, Invalid> {
         let (kept, verdicts) = Self::sample(chunk, |facts| {
-            let verdict = self.0.log(facts);
+            let verdict = self.sampler.log(facts);
             (verdict, verdict.kept && changes_log(facts, &verdict))
         })?;
         if !verdicts.any {
@@ -118,7 +132,10 @@ impl Transform for ProbabilisticSampler {
             _ => return chunk,
         };
         // What was validated is never invalid; what its owner only says to be valid is not thrown away for it.
-        sampled.unwrap_or(chunk)
+        let Ok(kept) = sampled else { return chunk };
+        self.sampled.add(kept.items());
+        self.not_sampled.add(chunk.items().saturating_sub(kept.items()));
+        kept
     }
 }
 

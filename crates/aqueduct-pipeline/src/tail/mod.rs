@@ -1,8 +1,14 @@
 //! The tail sampler in the way of the spans: what it holds, and what becomes of it.
 
+mod metrics;
 mod span;
 mod stage;
 
+pub(crate) use metrics::{
+    CAPACITY, DECIDED_SPANS, DECIDED_TRACES, HELD_BYTES, HELD_SPANS, HELD_TRACES, LATE, RESCUED, SPANS,
+    TRACES, VOTES,
+};
+pub use metrics::{TailStatus, write_tail_metrics};
 pub(crate) use span::HeldSpan;
 pub(crate) use stage::{Closed, Stage};
 

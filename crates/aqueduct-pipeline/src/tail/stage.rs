@@ -10,7 +10,7 @@ use aqueduct_wire::edit::TraceStateEdit;
 use aqueduct_wire::{Chunk, Signal, put_together, take_apart};
 use tokio::sync::Notify;
 
-use super::HeldSpan;
+use super::{HeldSpan, TailStatus};
 use crate::intake::Shared;
 
 /// The stage takes nothing any more: the pipeline is shutting down.
@@ -45,6 +45,13 @@ impl Stage {
     fn state(&self) -> MutexGuard<'_, State> {
         // Spans and receipts are moved together, so a panic elsewhere does not part them.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the sampler did so far.
+    pub(crate) fn status(&self) -> TailStatus {
+        let state = self.state();
+        let max_bytes = state.sampler.config().max_bytes as u64;
+        TailStatus { stats: state.sampler.stats(), max_bytes }
     }
 
     /// Spans held.

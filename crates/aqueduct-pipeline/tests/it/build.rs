@@ -53,6 +53,11 @@ fn every_metric_is_written() {
     let mut page = aqueduct_metrics::Exposition::new();
     aqueduct_pipeline::write_metrics(&pipeline.status(), &mut page);
     aqueduct_pipeline::write_distributions(&pipeline.distributions(), &mut page);
+    let tail = crate::tail::idle().tail_status().unwrap();
+    aqueduct_pipeline::write_tail_metrics([("traces", &tail)], &mut page);
+    let sampler = aqueduct_sampling::DownstreamSampler::new(&Default::default()).unwrap();
+    let sampler = aqueduct_pipeline::ProbabilisticSampler::new(sampler);
+    aqueduct_pipeline::write_sampler_metrics([("traces", "half", &sampler)], &mut page);
     let text = page.prometheus_text();
     for desc in aqueduct_pipeline::METRICS {
         let ends: &[&str] = if desc.kind == aqueduct_metrics::Kind::Histogram {

@@ -39,6 +39,11 @@ fn builder(exporter: &Scripted, items: u64, config: TailConfig, policies: Vec<Po
         .tail_sampling(TailSampling::new(config, policies).unwrap())
 }
 
+/// A pipeline that samples by one policy, and was never used.
+pub(crate) fn idle() -> Pipeline {
+    builder(&Scripted::default(), 1, waiting(None), vec![errors()]).build().unwrap()
+}
+
 /// Span `number` of trace `trace`, whose first one is the root.
 fn span(trace: u64, number: u64, error: bool) -> Span {
     let parent = if number == 0 { Vec::new() } else { 1_u64.to_be_bytes().to_vec() };
@@ -265,4 +270,86 @@ fn what_cannot_be_sampled_is_said() {
     let report = pipeline.shutdown(PATIENCE).unwrap();
     assert_eq!(report.lanes[0].ledger.delivered, 2, "it passed");
     assert_conserved(&report.lanes[0]);
+}
+
+/// The samples of one metric, without its name: labels in braces, a space and the value.
+fn samples(page: &str, name: &str) -> Vec<String> {
+    page.lines()
+        .filter_map(|line| line.strip_prefix(name))
+        .filter(|rest| rest.starts_with('{'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Guards every counter against another's place: each reason, vote and name of a policy has another number.
+#[test]
+fn decisions_are_published() {
+    let exporter = Scripted::default();
+    let marked = PolicyKind::TraceState { key: "drop".to_owned(), values: vec!["yes".to_owned()] };
+    let never = Policy::new("never", PolicyKind::Drop(vec![Policy::new("marked", marked)]));
+    let config = waiting(Some(Duration::ZERO)).with_pressure_sampling_percentage(100.0).with_num_traces(3);
+    let pipeline = builder(&exporter, 1, config, vec![errors(), never]).build().unwrap();
+    let offer = |spans: Vec<Span>| pipeline.intake().offer(chunk(spans)).unwrap();
+    // Roots: two with errors, of two spans each, and one that asks to be dropped. The next offer decides the last one.
+    offer(vec![span(1, 1, true), span(1, 0, false)]);
+    offer(vec![span(2, 1, true), span(2, 0, false)]);
+    offer(vec![Span { trace_state: "drop=yes".to_owned(), ..span(3, 0, false) }]);
+    // Without roots: five for which there is not room, with three that stay.
+    (10..18).for_each(|trace| offer(vec![span(trace, 1, false)]));
+    // Late: three for a sampled trace, one for one that is not.
+    offer(vec![span(1, 2, false), span(1, 3, false), span(1, 4, false), span(3, 1, false)]);
+    let status = pipeline.tail_status().unwrap();
+    let page = || {
+        let mut page = aqueduct_metrics::Exposition::new();
+        aqueduct_pipeline::write_tail_metrics([("traces/a", &pipeline.tail_status().unwrap())], &mut page);
+        page.prometheus_text()
+    };
+    let text = page();
+    let of = |name: &str| samples(&text, &format!("aqueduct_tail_sampling_{name}"));
+    let pair = |reason: &str, sampled: u64, not_sampled: u64| {
+        let line = |decision: &str, count: u64| {
+            format!("{{pipeline=\"traces/a\"{reason},decision=\"{decision}\"}} {count}")
+        };
+        [line("sampled", sampled), line("not_sampled", not_sampled)]
+    };
+    let traces = [
+        pair(",reason=\"root\"", 2, 1),
+        pair(",reason=\"timeout\"", 0, 0),
+        pair(",reason=\"pressure\"", 5, 0),
+        pair(",reason=\"drain\"", 0, 0),
+    ];
+    assert_eq!(of("traces_total"), traces.concat());
+    assert_eq!(of("spans_total"), pair("", 4 + 5 + 3, 1 + 1));
+    assert_eq!(of("late_spans_total"), pair("", 3, 1));
+    let alone = |count: u64| [format!("{{pipeline=\"traces/a\"}} {count}")];
+    assert_eq!(of("pressure_sampled_traces_total"), alone(5));
+    assert_eq!((of("held_traces"), of("held_spans")), (alone(3).to_vec(), alone(3).to_vec()));
+    assert_eq!(of("held_bytes"), alone(status.stats.held_bytes));
+    assert_eq!(of("capacity_bytes"), alone(status.max_bytes));
+    assert!(0 < status.stats.held_bytes && status.stats.held_bytes < status.max_bytes);
+    let votes = |policy: &str, counts: [u64; 3]| {
+        let line = |(decision, count)| {
+            format!("{{pipeline=\"traces/a\",policy=\"{policy}\",decision=\"{decision}\"}} {count}")
+        };
+        ["sampled", "not_sampled", "dropped"].into_iter().zip(counts).map(line).collect::<Vec<_>>()
+    };
+    // What is dropped nobody else votes on.
+    assert_eq!(of("policy_traces_total"), [votes("errors", [2, 5, 0]), votes("never", [0, 7, 1])].concat());
+    let named = |errors: u64, never: u64| {
+        [("errors", errors), ("never", never)]
+            .map(|(policy, count)| format!("{{pipeline=\"traces/a\",policy=\"{policy}\"}} {count}"))
+    };
+    assert_eq!(of("policy_decided_traces_total"), named(2, 1));
+    assert_eq!(of("policy_decided_spans_total"), named(4, 1));
+    pipeline.shutdown(PATIENCE).unwrap();
+    let drained = samples(&page(), "aqueduct_tail_sampling_traces_total");
+    assert_eq!(drained[6..], pair(",reason=\"drain\"", 0, 3));
+    assert_conserved(&lane(&pipeline));
+}
+
+/// Guards pipelines that do not sample: no number says that nothing was sampled.
+#[test]
+fn without_a_sampler_there_is_nothing_to_publish() {
+    let pipeline = crate::scripted::pipeline(&Scripted::default(), 1);
+    assert!(pipeline.tail_status().is_none());
 }

@@ -101,3 +101,35 @@ fn check(sampler: &DownstreamSampler, signal: Signal, requests: Vec<(Vec<u8>, Ve
     assert_conserved(lane);
     kept
 }
+
+/// Guards the counters: of clones together, of both signals, and not of what passes.
+#[test]
+fn what_is_kept_and_left_out_is_counted() {
+    use aqueduct_pipeline::Transform;
+    use aqueduct_testkit::Generator;
+
+    let half = ProbabilisticSampler::new(sampler(50.0, DownstreamMode::HashSeed(3)));
+    let mut generator = Generator::new(5);
+    let (mut kept, mut offered) = (0, 0);
+    for signal in [Signal::Traces, Signal::Logs] {
+        for _ in 0..5 {
+            let chunk = generator.chunk(signal, 40);
+            offered += chunk.items();
+            kept += half.clone().transform(chunk).items();
+        }
+    }
+    half.transform(generator.chunk(Signal::Metrics, 40));
+    let stats = half.stats();
+    assert_eq!((stats.sampled, stats.not_sampled), (kept, offered - kept));
+    assert!(stats.sampled > 0 && stats.not_sampled > 0, "{stats:?}");
+    let mut page = aqueduct_metrics::Exposition::new();
+    aqueduct_pipeline::write_sampler_metrics([("logs/b", "probabilistic_sampler/x", &half)], &mut page);
+    let text = page.prometheus_text();
+    for (decision, count) in [("sampled", stats.sampled), ("not_sampled", stats.not_sampled)] {
+        let sample = format!(
+            "aqueduct_probabilistic_sampler_items_total{{pipeline=\"logs/b\",processor=\"probabilistic_sampler/x\",\
+             decision=\"{decision}\"}} {count}\n"
+        );
+        assert!(text.contains(&sample), "{text}");
+    }
+}
