@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aqueduct_metrics::DropReason;
+use aqueduct_metrics::{DropReason, LeakReport};
 
 /// What a pipeline did over one window of time. Differences of counters are for the window; levels are those at its end, or means over it.
 ///
@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub rss_bytes: Option<u64>,
     /// Memory that it may have, in bytes.
     pub memory_limit_bytes: Option<u64>,
+    /// Whether its memory grows without end, if somebody watches that.
+    pub leak: Option<LeakReport>,
     /// Bytes a second that the way to the destination carries, if that is known.
     pub network_limit: Option<f64>,
     /// Requests under way, as a mean over the window.

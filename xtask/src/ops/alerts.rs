@@ -35,6 +35,13 @@ const ALERTS: &[Alert] = &[
         summary: "{{ $labels.instance }} has {{ $value | humanize }}B in memory",
     },
     Alert {
+        name: "AqueductLeakSuspected",
+        severity: "warning",
+        lasts: "10m",
+        expression: "aqueduct_leak_verdict{verdict=\"leaking\"} > 0",
+        summary: "{{ $labels.resource }} of {{ $labels.instance }}: growth without end",
+    },
+    Alert {
         name: "AqueductSlowExports",
         severity: "warning",
         lasts: "2m",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct::metrics::DropReason;
+use aqueduct::metrics::{DropReason, LeakReport, Verdict};
 use aqueduct::tune::Snapshot;
 
 use super::page::{Sample, fetch, samples};
@@ -88,6 +88,7 @@ fn snapshot(before: &[Sample], after: &[Sample], window: Duration) -> Snapshot {
     seen.cpu_available = cores.into_iter().flatten().reduce(f64::min);
     seen.rss_bytes = level(after, "aqueduct_process_resident_memory_bytes").map(|bytes| bytes as u64);
     seen.memory_limit_bytes = level(after, "aqueduct_process_memory_limit_bytes").map(|bytes| bytes as u64);
+    seen.leak = leak(after);
     seen.in_flight_limit = total(after, "aqueduct_pipeline_in_flight_limit") as u64;
     let sealed = |reason: &str| by("aqueduct_pipeline_sealed_batches_total", "reason", reason);
     seen.sealed.items = sealed("items");
@@ -100,6 +101,28 @@ fn snapshot(before: &[Sample], after: &[Sample], window: Duration) -> Snapshot {
     seen.sampling_rate =
         (seen.accepted_items > 0).then(|| (1.0 - left_out / seen.accepted_items as f64).max(0.0));
     seen
+}
+
+/// What the gateway says about its own growth; `None` from one that does not watch it.
+fn leak(page: &[Sample]) -> Option<LeakReport> {
+    let verdict = |resource: &str| {
+        let is = |sample: &&Sample| {
+            sample.name == "aqueduct_leak_verdict"
+                && sample.label("resource") == resource
+                && sample.value > 0.0
+        };
+        Some(match page.iter().find(is)?.label("verdict") {
+            "steady" => Verdict::Steady,
+            "fading" => Verdict::Fading,
+            "leaking" => Verdict::Leaking,
+            _ => Verdict::TooEarly,
+        })
+    };
+    let mut report = LeakReport::default();
+    report.memory.verdict = verdict("memory")?;
+    report.memory.per_minute = level(page, "aqueduct_leak_slope_bytes_per_second").unwrap_or_default() * 60.0;
+    report.checked_out.verdict = verdict("buffers")?;
+    Some(report)
 }
 
 const CPU: &str = "aqueduct_process_cpu_seconds_total";
@@ -177,6 +200,20 @@ aqueduct_process_cpu_limit_cores 1.5
         let p99 = seen.export_p99.expect("there were requests").as_secs_f64();
         assert!((p99 - 0.0982).abs() < 1e-6, "{p99}");
         assert_eq!((seen.wait_p99, seen.rss_bytes, seen.compression_ratio), (None, None, None));
+    }
+
+    /// Guards the verdict on growth against another resource's, and gateways that do not watch theirs.
+    #[test]
+    fn growth_is_what_the_gateway_says() {
+        assert_eq!(leak(&samples(AFTER)), None);
+        let text = "aqueduct_leak_verdict{resource=\"memory\",verdict=\"steady\"} 0\n\
+                    aqueduct_leak_verdict{resource=\"memory\",verdict=\"leaking\"} 1\n\
+                    aqueduct_leak_verdict{resource=\"buffers\",verdict=\"leaking\"} 0\n\
+                    aqueduct_leak_verdict{resource=\"buffers\",verdict=\"fading\"} 1\n\
+                    aqueduct_leak_slope_bytes_per_second 17476.266666666666\n";
+        let report = leak(&samples(text)).expect("it watches");
+        assert_eq!((report.memory.verdict, report.checked_out.verdict), (Verdict::Leaking, Verdict::Fading));
+        assert!((report.memory.per_minute - 1_048_576.0).abs() < 1.0, "{report:?}");
     }
 
     /// Guards against a quantile of nothing.

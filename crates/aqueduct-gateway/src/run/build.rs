@@ -12,6 +12,7 @@ use aqueduct::pipeline::{
     BuildError, Destination, Intake, LaneConfig, Pipeline, PipelineConfig, ProbabilisticSampler,
     TailSampling, Worker,
 };
+use aqueduct::pool::BufferPool;
 use aqueduct::receiver::{Entry, ReceiveBudget, ReceiverConfig, Server};
 use aqueduct::sampling::DownstreamSampler;
 use aqueduct::transport::{self, Client, Jitter, ProxyConfig, RetryPolicy};
@@ -95,6 +96,8 @@ pub(crate) struct Pipelines {
     /// The OTLP clients by exporter name, for their status.
     pub(crate) clients: Vec<(String, Arc<Client>)>,
     pub(crate) debug: Option<DebugExporter>,
+    /// What open batches are made of.
+    pub(crate) slabs: BufferPool,
     /// The thread on which they run.
     pub(crate) worker: Arc<Worker>,
 }
@@ -176,7 +179,7 @@ pub(crate) fn pipelines(
         pipelines.push(built);
     }
     let names = config.pipelines.iter().map(|pipeline| pipeline.name.clone()).collect();
-    Ok(Pipelines { pipelines, names, samplers, clients, debug, worker })
+    Ok(Pipelines { pipelines, names, samplers, clients, debug, slabs, worker })
 }
 
 fn batch(batch: Option<&config::Batch>) -> BatchConfig {

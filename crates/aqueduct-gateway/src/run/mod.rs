@@ -7,6 +7,7 @@ mod drain;
 mod file_exporter;
 mod handler;
 mod inspect;
+mod leak;
 mod log;
 mod periodic;
 mod samplers;
@@ -174,6 +175,7 @@ fn serve(config: &Config, args: &RunArgs, log: &Log) -> Result<bool, StartError>
         if let Some(periodic) = &periodic {
             tokio::spawn(Arc::clone(periodic).run(Arc::clone(&status)));
         }
+        tokio::spawn(watch_memory(Arc::clone(&status), log.clone()));
         log.info("ready");
         let signal = signals.next().await;
         log.info(format_args!("{signal}: taking no more requests, delivering what is held"));
@@ -203,6 +205,16 @@ fn offload(threads: usize) -> Result<WorkerPool, aqueduct::exec::StartError> {
         .with_timing(Timing::Off)
         .with_name("aqueduct-work")
         .build()
+}
+
+/// Looks at the gateway's own memory for as long as it runs.
+async fn watch_memory(status: Arc<GatewayStatus>, log: Log) {
+    let mut ticks = tokio::time::interval(leak::EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let now = ticks.tick().await;
+        status.watch_memory(now.into_std()).iter().for_each(|line| log.warn(line));
+    }
 }
 
 async fn print_summaries(debug: debug_exporter::DebugExporter) {

@@ -1,17 +1,19 @@
 //! What the admin endpoint shows, read from the running parts.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aqueduct::metrics::{Desc, DropReason, Exposition, ResourceProbe};
+use aqueduct::metrics::{Desc, DropReason, Exposition, ResourceProbe, Resources};
 use aqueduct::pipeline::{self, LaneStatus, Pipeline, RunningTuner};
 use aqueduct::receiver::{ReceiveBudget, Server, StatsSnapshot};
 use aqueduct::transport::{self, Client};
 
 use super::build::Pipelines;
+use super::leak::{self, LeakWatch, Reading};
 use super::tuning;
 use super::workers::Door;
 use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport, TunerStatus};
@@ -33,7 +35,8 @@ const CPUS: Desc = Desc::gauge(
 );
 
 /// What the gateway itself adds to the metrics of its parts.
-pub(crate) const METRICS: &[Desc] = &[UP, UPTIME, CPUS, BUDGET, BUDGET_CAPACITY];
+pub(crate) const METRICS: &[Desc] =
+    &[UP, UPTIME, CPUS, BUDGET, BUDGET_CAPACITY, leak::VERDICT, leak::SLOPE, leak::BUFFERS];
 
 /// Above this share of the receive budget the gateway calls itself full.
 const FULL_PERCENT: usize = 95;
@@ -47,6 +50,7 @@ pub(crate) struct GatewayStatus {
     /// Set once, when the drain begins; nothing is published through it.
     draining: AtomicBool,
     probe: Mutex<ResourceProbe>,
+    leak: Mutex<LeakWatch>,
     /// Until the drain begins: what is sent then is not to be learnt from.
     tuner: Mutex<Option<RunningTuner>>,
 }
@@ -71,6 +75,7 @@ impl GatewayStatus {
             budget,
             draining: AtomicBool::new(false),
             probe: Mutex::new(ResourceProbe::new()),
+            leak: Mutex::default(),
             tuner: Mutex::new(tuner),
         }
     }
@@ -85,6 +90,31 @@ impl GatewayStatus {
         self.servers.iter().for_each(|server| server.set_serving(false));
         // Its thread ends here.
         drop(self.running_tuner().take());
+    }
+
+    /// Takes a reading of memory and buffers, at [`leak::EVERY`]; lines for the log.
+    pub(crate) fn watch_memory(&self, now: Instant) -> Vec<String> {
+        let lanes = self.lanes();
+        let tails: Vec<_> = self.pipelines().iter().filter_map(Pipeline::tail_status).collect();
+        let slabs = self.pipelines.slabs.stats();
+        let reading = Reading {
+            rss_bytes: self.resources().ok().map(|resources| resources.rss_bytes),
+            held_bytes: sum(lanes.iter().map(|lane| lane.held_bytes))
+                .saturating_add(sum(tails.iter().map(|tail| tail.stats.held_bytes))),
+            capacity_bytes: sum(lanes.iter().map(|lane| lane.queue_bytes))
+                .saturating_add(sum(tails.iter().map(|tail| tail.max_bytes))),
+            taken: slabs.taken,
+            returned: slabs.returned,
+        };
+        self.leak().observe(now, &reading)
+    }
+
+    fn resources(&self) -> io::Result<Resources> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample()
+    }
+
+    fn leak(&self) -> MutexGuard<'_, LeakWatch> {
+        self.leak.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running_tuner(&self) -> MutexGuard<'_, Option<RunningTuner>> {
@@ -139,11 +169,11 @@ impl GatewayStatus {
         if let Ok(cpus) = std::thread::available_parallelism() {
             page.family(&CPUS).sample(&[], cpus.get() as u64);
         }
-        let resources = self.probe.lock().unwrap_or_else(PoisonError::into_inner).sample();
         // Not every platform can tell; a scrape without these families says so.
-        if let Ok(resources) = resources {
+        if let Ok(resources) = self.resources() {
             page.resources(&resources);
         }
+        self.leak().write(&mut page);
         page.family(&BUDGET).sample(&[], self.budget.used() as u64);
         page.family(&BUDGET_CAPACITY).sample(&[], self.budget.capacity() as u64);
         let mut received = StatsSnapshot::default();
@@ -189,6 +219,11 @@ impl Status for GatewayStatus {
         let rows = self.lanes().iter().map(row).collect();
         StatusReport::new(Duration::from_secs(self.started.elapsed().as_secs()), rows)
     }
+}
+
+/// What people configure may be more than there is.
+fn sum(bytes: impl Iterator<Item = u64>) -> u64 {
+    bytes.fold(0, u64::saturating_add)
 }
 
 fn row(lane: &LaneStatus) -> PipelineStatus {

@@ -46,6 +46,12 @@ fn a_gateway_and_its_file() {
     let text = String::from_utf8(idle.stdout).expect("text");
     assert_eq!(idle.status.code(), Some(0), "{text}");
     assert!(text.starts_with(&format!("gateway {url}: warn\n")) && text.contains("  pass  cpu"), "{text}");
+    assert!(text.contains(", too early to tell whether it grows"), "{text}");
+    let (_, metrics) = gateway.get("/metrics");
+    for resource in ["memory", "buffers"] {
+        let sample = format!("\naqueduct_leak_verdict{{resource=\"{resource}\",verdict=\"too_early\"}} 1\n");
+        assert!(metrics.contains(&sample), "{metrics}");
+    }
     let strict = doctor(&["--url", &url, "--seconds", "0.1", "--strict"]);
     assert_eq!(strict.status.code(), Some(1));
     gateway.stop();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use aqueduct_metrics::{LeakReport, Verdict};
+
 use crate::Snapshot;
 use crate::check::{Check, Status, lines, percent, worst};
 
@@ -84,13 +86,32 @@ fn cpu(snapshot: &Snapshot) -> Check {
 
 fn memory(snapshot: &Snapshot) -> Check {
     let share = snapshot.memory_share();
+    let mut status = Status::above(share, 0.75, 0.9);
+    let mut evidence = percent("memory in use", share);
+    if let Some(leak) = snapshot.leak {
+        evidence += &growth(&leak);
+        status = status.max(if leak.is_leak() { Status::Warn } else { Status::Pass });
+    }
     Check {
         id: "memory",
-        what: "memory of the process against its limit",
-        status: Status::above(share, 0.75, 0.9),
-        evidence: percent("memory in use", share),
+        what: "memory of the process against its limit, and whether it only grows",
+        status,
+        evidence,
         fix: "lower the byte budget of the queue, or raise the memory limit; a memory that only grows is a leak",
     }
+}
+
+/// What readings over some minutes say. That it is too early is nothing to be warned of.
+fn growth(leak: &LeakReport) -> String {
+    const MIB: f64 = 1_048_576.0;
+    let mut text = match leak.memory.verdict {
+        Verdict::TooEarly => ", too early to tell whether it grows".to_owned(),
+        verdict => format!(", growth {} at {:+.2} MiB/min", verdict.as_str(), leak.memory.per_minute / MIB),
+    };
+    if leak.checked_out.verdict == Verdict::Leaking {
+        text += ", objects do not come back to their pool";
+    }
+    text
 }
 
 /// The verdict's 100 ms, for the network and the destination behind it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aqueduct_metrics::{LeakReport, Verdict};
 use aqueduct_tune::{
     BottleneckChecklist, KeyCardinality, ProductionChecklist, ProductionFacts, Snapshot, Status, checklist,
 };
@@ -37,10 +38,12 @@ fn each_of_the_seven_fails_alone() {
         ["cpu", "memory", "network", "batching", "sampling", "queue", "cardinality"]
     );
     type Spoil = fn(&mut Snapshot);
-    let cases: [(&str, Status, Spoil); 13] = [
+    let cases: [(&str, Status, Spoil); 15] = [
         ("cpu", Status::Warn, |s| s.cpu_used = Some(1.6)),
         ("cpu", Status::Fail, |s| s.cpu_used = Some(1.9)),
         ("memory", Status::Fail, |s| s.rss_bytes = Some(250 << 20)),
+        ("memory", Status::Warn, |s| s.leak = Some(leak(Verdict::Leaking, Verdict::Steady))),
+        ("memory", Status::Warn, |s| s.leak = Some(leak(Verdict::Steady, Verdict::Leaking))),
         ("network", Status::Warn, |s| s.export_p99 = Some(Duration::from_millis(101))),
         ("network", Status::Fail, |s| s.requests_succeeded = 47),
         ("batching", Status::Fail, |s| s.wait_p99 = Some(Duration::from_secs(6))),
@@ -88,6 +91,37 @@ fn a_line_has_evidence_and_a_fix() {
         "{text}"
     );
     assert_eq!(lines[1], "pass  memory          memory in use 25.0 %");
+}
+
+fn leak(memory: Verdict, objects: Verdict) -> LeakReport {
+    let mut report = LeakReport::default();
+    (report.memory.verdict, report.memory.per_minute) = (memory, f64::from(3 << 19));
+    report.checked_out.verdict = objects;
+    report
+}
+
+/// Guards what is said of growth: also where it is well, and that a verdict that is not there yet is no warning.
+#[test]
+fn growth_has_evidence() {
+    let memory = |leak: LeakReport| {
+        let mut snapshot = healthy();
+        snapshot.leak = Some(leak);
+        let check = checklist(&snapshot).checks()[1].clone();
+        (check.status, check.evidence)
+    };
+    let expected = [
+        (leak(Verdict::TooEarly, Verdict::TooEarly), Status::Pass, "too early to tell whether it grows"),
+        (leak(Verdict::Fading, Verdict::Steady), Status::Pass, "growth fading at +1.50 MiB/min"),
+        (leak(Verdict::Leaking, Verdict::Steady), Status::Warn, "growth leaking at +1.50 MiB/min"),
+        (
+            leak(Verdict::Steady, Verdict::Leaking),
+            Status::Warn,
+            "growth steady at +1.50 MiB/min, objects do not come back to their pool",
+        ),
+    ];
+    for (report, status, evidence) in expected {
+        assert_eq!(memory(report), (status, format!("memory in use 25.0 %, {evidence}")));
+    }
 }
 
 fn settled() -> ProductionFacts {
