@@ -30,6 +30,12 @@ struct Metric {
     unit: &'static str,
     attributes: &'static [&'static str],
     help: &'static str,
+    /// What the semantic conventions call it; `{signal}` stands for what they call the items of the signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    convention: Option<&'static str>,
+    /// Other names for the same: older ones, and those of the OpenTelemetry Collector.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    aliases: &'static [&'static str],
 }
 
 impl From<&Desc> for Metric {
@@ -40,6 +46,8 @@ impl From<&Desc> for Metric {
             unit: desc.unit,
             attributes: desc.attributes,
             help: desc.help,
+            convention: desc.convention,
+            aliases: desc.aliases,
         }
     }
 }
@@ -73,8 +81,9 @@ fn parts() -> Vec<Part> {
 }
 
 fn table(parts: &[Part]) -> String {
-    let width =
-        parts.iter().flat_map(|part| &part.metrics).map(|metric| metric.name.len()).max().unwrap_or(0);
+    let widest =
+        |of: fn(&Metric) -> usize| parts.iter().flat_map(|part| &part.metrics).map(of).max().unwrap_or(0);
+    let (name, unit) = (widest(|metric| metric.name.len()), widest(|metric| metric.unit.len()));
     let mut text = String::new();
     for part in parts {
         text += &format!("{}\n", part.part);
@@ -83,7 +92,12 @@ fn table(parts: &[Part]) -> String {
                 [] => String::new(),
                 attributes => format!(" By {}.", attributes.join(", ")),
             };
-            text += &format!("  {:width$}  {:7}  {}{labels}\n", metric.name, metric.kind, metric.help);
+            let also: Vec<_> = metric.convention.into_iter().chain(metric.aliases.iter().copied()).collect();
+            let also = if also.is_empty() { String::new() } else { format!(" Also: {}.", also.join(", ")) };
+            text += &format!(
+                "  {:name$}  {:9}  {:unit$}  {}{labels}{also}\n",
+                metric.name, metric.kind, metric.unit, metric.help
+            );
         }
     }
     text
@@ -94,6 +108,48 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    /// Guards both forms of the list against a field of a description that is left out.
+    #[test]
+    fn nothing_of_a_description_is_left_out() {
+        const ALL: &[Desc] = &[
+            Desc::histogram("a_seconds", "s", "Helps.")
+                .with_attributes(&["x", "y"])
+                .with_convention("otel.a.{signal}")
+                .with_aliases(&["old.a", "otelcol_a"]),
+            Desc::counter("b_total", "{item}", "Counts."),
+        ];
+        let parts = [Part { part: "door", metrics: ALL.iter().map(Metric::from).collect() }];
+        let json = serde_json::to_value(&parts).expect("it has a form in JSON");
+        assert_eq!(
+            json[0]["metrics"],
+            serde_json::json!([
+                {
+                    "name": "a_seconds", "kind": "histogram", "unit": "s", "attributes": ["x", "y"], "help": "Helps.",
+                    "convention": "otel.a.{signal}", "aliases": ["old.a", "otelcol_a"],
+                },
+                {"name": "b_total", "kind": "counter", "unit": "{item}", "attributes": [], "help": "Counts."},
+            ])
+        );
+        assert_eq!(
+            table(&parts),
+            "door\n  a_seconds  histogram  s       Helps. By x, y. Also: otel.a.{signal}, old.a, otelcol_a.\n  \
+             b_total    counter    {item}  Counts.\n"
+        );
+    }
+
+    /// Guards what people of other pipelines look for: the conventions' names and the Collector's are there.
+    #[test]
+    fn other_names_are_listed() {
+        let table = table(&parts());
+        for name in [
+            "otel.sdk.exporter.{signal}.exported",
+            "otel.sdk.exporter.operation.duration",
+            "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early",
+        ] {
+            assert!(table.contains(name), "{name}");
+        }
+    }
 
     /// Guards against two metrics of one name, which no scrape could tell apart.
     #[test]

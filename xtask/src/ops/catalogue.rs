@@ -22,6 +22,8 @@ struct Metric {
     unit: String,
     attributes: Vec<String>,
     help: String,
+    /// What others call it.
+    also: Vec<String>,
 }
 
 impl Catalogue {
@@ -38,12 +40,15 @@ impl Catalogue {
         let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned).ok_or_else(odd);
         let metric = |value: &Value| {
             let attributes = value["attributes"].as_array().ok_or_else(odd)?;
+            let aliases = value["aliases"].as_array().into_iter().flatten();
+            let also = std::iter::once(&value["convention"]).chain(aliases);
             Ok(Metric {
                 name: text(value, "name")?,
                 kind: text(value, "kind")?,
                 unit: text(value, "unit")?,
                 attributes: attributes.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
                 help: text(value, "help")?,
+                also: also.filter_map(Value::as_str).map(str::to_owned).collect(),
             })
         };
         let part = |value: &Value| {
@@ -60,22 +65,26 @@ impl Catalogue {
     pub(super) fn page(&self) -> String {
         let mut page = String::from(
             "# Metrics\n\nWritten by `cargo xtask ops` from the tables by which the gateway publishes on `/metrics`; \
-             `aqueduct metrics` prints the same.\nUnits are in UCUM notation. Alerts on them: \
+             `aqueduct metrics` prints the same.\nUnits are in UCUM notation. Under `elsewhere` is what OpenTelemetry's semantic conventions call the same (`{signal}` stands for `span`, `metric_data_point` or `log`), older names, and those of the \
+             OpenTelemetry Collector (`otelcol_*`), which may count a little differently: what counts is what the line says. Alerts on them: \
              [ops/prometheus/alerts.yaml](ops/prometheus/alerts.yaml), with a page each in [ops/runbooks](ops/runbooks); a\n\
              dashboard: [ops/grafana/aqueduct.json](ops/grafana/aqueduct.json).\n",
         );
         for part in &self.0 {
             page += &format!("\n## {}{}\n\n", part.name[..1].to_uppercase(), &part.name[1..]);
-            page += "| name | kind | unit | labels | |\n|---|---|---|---|---|\n";
+            page += "| name | kind | unit | labels | | elsewhere |\n|---|---|---|---|---|---|\n";
             for metric in &part.metrics {
-                let labels: Vec<_> = metric.attributes.iter().map(|name| format!("`{name}`")).collect();
+                let code = |names: &[String]| {
+                    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                };
                 page += &format!(
-                    "| `{}` | {} | `{}` | {} | {} |\n",
+                    "| `{}` | {} | `{}` | {} | {} | {} |\n",
                     metric.name,
                     metric.kind,
                     metric.unit,
-                    labels.join(", "),
-                    metric.help
+                    code(&metric.attributes),
+                    metric.help,
+                    code(&metric.also)
                 );
             }
         }
@@ -117,7 +126,8 @@ mod tests {
 
     const JSON: &str = r#"[{"part": "door", "metrics": [
         {"name": "aqueduct_refused_total", "kind": "counter", "unit": "{item}", "attributes": ["reason"], "help": "Refused."},
-        {"name": "aqueduct_wait_seconds", "kind": "histogram", "unit": "s", "attributes": [], "help": "Waited."}
+        {"name": "aqueduct_wait_seconds", "kind": "histogram", "unit": "s", "attributes": [], "help": "Waited.",
+         "convention": "otel.wait", "aliases": ["otelcol_wait"]}
     ]}]"#;
 
     /// Guards rules and panels against names that nothing has.
@@ -143,9 +153,10 @@ mod tests {
         let page = Catalogue::read(JSON).unwrap().page();
         assert!(page.contains("## Door\n"), "{page}");
         assert!(
-            page.contains("| `aqueduct_refused_total` | counter | `{item}` | `reason` | Refused. |"),
+            page.contains("| `aqueduct_refused_total` | counter | `{item}` | `reason` | Refused. |  |"),
             "{page}"
         );
+        assert!(page.contains("| Waited. | `otel.wait`, `otelcol_wait` |"), "{page}");
         assert!(Catalogue::read("{}").is_err());
     }
 }
