@@ -77,6 +77,7 @@ fn parts() -> Vec<Part> {
         part("ledger and process", aqueduct::metrics::METRICS),
         part("transport", aqueduct::transport::METRICS),
         part("tuner", crate::run::TUNER_METRICS),
+        part("admin endpoint", crate::admin::METRICS),
     ]
 }
 

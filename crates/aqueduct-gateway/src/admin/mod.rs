@@ -22,18 +22,23 @@ mod profile;
 #[path = "no_profile.rs"]
 mod profile;
 mod report;
+mod requests;
 mod routes;
 mod server;
 
 pub use report::{
     ExporterState, PipelineStatus, Readiness, ReadyState, StatusReport, TunerChange, TunerStatus,
 };
+pub(crate) use requests::METRICS;
+pub use requests::Requests;
 pub use server::{HEADER_TIMEOUT, MAX_CONNECTIONS, serve};
 
 /// Where the admin endpoint gets its answers. Called on each request, from an async task: it must not block.
 pub trait Status: std::fmt::Debug + Send + Sync + 'static {
     /// All metrics as Prometheus text.
     fn metrics(&self) -> String;
+    /// Where requests are counted.
+    fn requests(&self) -> &Requests;
     /// Whether clients should send to this gateway.
     fn ready(&self) -> Readiness;
     /// What became of every item.

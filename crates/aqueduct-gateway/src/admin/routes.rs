@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use aqueduct::metrics::Exposition;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
+use super::requests::PATHS;
 use super::{ReadyState, Status, profile};
-
-const PATHS: &str = "/metrics\n/livez\n/readyz\n/statusz\n/debug/tuner\n/debug/pprof/profile\n";
 
 /// The routes over `status`.
 pub(crate) fn router(status: Arc<dyn Status>) -> Router {
@@ -25,9 +24,10 @@ pub(crate) fn router(status: Arc<dyn Status>) -> Router {
         .route("/statusz", get(statusz))
         .route("/debug/tuner", get(tuner))
         .route("/debug/pprof/profile", get(profile::answer))
-        .fallback(async || (StatusCode::NOT_FOUND, format!("not found; there are\n{PATHS}")))
+        .fallback(async || (StatusCode::NOT_FOUND, format!("not found; there are\n{}\n", PATHS.join("\n"))))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
         .layer(map_response(harden))
+        .layer(from_fn_with_state(Arc::clone(&status), count))
         .with_state(status)
 }
 
@@ -69,6 +69,14 @@ fn json(code: StatusCode, report: &impl Serialize) -> Response {
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
+}
+
+/// Before the answer leaves, so that who has it finds it counted.
+async fn count(State(status): Source, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    status.requests().answered(&path, response.status());
+    response
 }
 
 /// What is told here is true for a moment and meant for the caller alone.

@@ -16,7 +16,9 @@ use super::build::Pipelines;
 use super::leak::{self, LeakWatch, Reading};
 use super::tuning;
 use super::workers::Door;
-use crate::admin::{ExporterState, PipelineStatus, Readiness, ReadyState, Status, StatusReport, TunerStatus};
+use crate::admin::{
+    ExporterState, PipelineStatus, Readiness, ReadyState, Requests, Status, StatusReport, TunerStatus,
+};
 
 const UP: Desc = Desc::gauge("aqueduct_build_info", "1", "Always 1; the version is a label.")
     .with_attributes(&["version"]);
@@ -51,6 +53,7 @@ pub(crate) struct GatewayStatus {
     draining: AtomicBool,
     probe: Mutex<ResourceProbe>,
     leak: Mutex<LeakWatch>,
+    requests: Requests,
     /// Until the drain begins: what is sent then is not to be learnt from.
     tuner: Mutex<Option<RunningTuner>>,
 }
@@ -76,6 +79,7 @@ impl GatewayStatus {
             draining: AtomicBool::new(false),
             probe: Mutex::new(ResourceProbe::new()),
             leak: Mutex::default(),
+            requests: Requests::new(Instant::now()),
             tuner: Mutex::new(tuner),
         }
     }
@@ -188,6 +192,7 @@ impl GatewayStatus {
         if let Some(tuner) = &*self.running_tuner() {
             tuning::write(tuner, &mut page);
         }
+        self.requests.write(Instant::now(), &mut page);
         page
     }
 }
@@ -195,6 +200,10 @@ impl GatewayStatus {
 impl Status for GatewayStatus {
     fn metrics(&self) -> String {
         self.exposition().prometheus_text()
+    }
+
+    fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     fn ready(&self) -> Readiness {

@@ -3,19 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aqueduct::metrics::Exposition;
 use aqueduct_gateway::admin::{
-    ExporterState, HEADER_TIMEOUT, PipelineStatus, Readiness, ReadyState, Status, StatusReport, TunerStatus,
-    serve,
+    ExporterState, HEADER_TIMEOUT, PipelineStatus, Readiness, ReadyState, Requests, Status, StatusReport,
+    TunerStatus, serve,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A gateway with fixed numbers that can be told to drain.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Fixed {
     draining: AtomicBool,
+    requests: Requests,
 }
 
 impl Status for Fixed {
@@ -30,6 +32,10 @@ impl Status for Fixed {
         let state =
             if self.draining.load(Ordering::Relaxed) { ReadyState::Draining } else { ReadyState::Ready };
         Readiness::new(state, vec![exporter])
+    }
+
+    fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     fn tuner(&self) -> Option<TunerStatus> {
@@ -55,7 +61,8 @@ struct Served {
 async fn start() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let status = Arc::new(Fixed::default());
+    let requests = Requests::new(Instant::now());
+    let status = Arc::new(Fixed { draining: AtomicBool::new(false), requests });
     let dynamic: Arc<dyn Status> = status.clone();
     let task = tokio::spawn(serve(listener, dynamic));
     Served { address, status, task }
@@ -115,6 +122,42 @@ async fn readiness_is_about_the_gateway() {
     let (head, body) = ask(served.address, "GET", "/readyz").await;
     assert!(head.starts_with("http/1.1 503 "), "{head}");
     assert_eq!(body, format!("{{\"state\":\"draining\",{exporters}}}\n"));
+}
+
+/// Guards the count of requests: by route, by outcome, and of paths that anybody may make up under one name.
+#[tokio::test]
+async fn requests_are_counted_by_route_and_outcome() {
+    let served = start().await;
+    for _ in 0..3 {
+        ask(served.address, "GET", "/livez").await;
+    }
+    ask(served.address, "HEAD", "/metrics").await;
+    ask(served.address, "POST", "/metrics").await;
+    ask(served.address, "GET", "/readyz?verbose=1").await;
+    served.status.draining.store(true, Ordering::Relaxed);
+    ask(served.address, "GET", "/readyz").await;
+    ask(served.address, "GET", "/one").await;
+    ask(served.address, "GET", "/two").await;
+    let mut page = Exposition::new();
+    served.status.requests.write(Instant::now(), &mut page);
+    let text = page.prometheus_text();
+    let counted: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("aqueduct_admin_requests_total"))
+        .filter(|rest| !rest.ends_with(" 0"))
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            "{route=\"/metrics\",error_type=\"\"} 1",
+            "{route=\"/metrics\",error_type=\"405\"} 1",
+            "{route=\"/livez\",error_type=\"\"} 3",
+            "{route=\"/readyz\",error_type=\"\"} 1",
+            "{route=\"/readyz\",error_type=\"503\"} 1",
+            "{route=\"other\",error_type=\"404\"} 2",
+        ],
+        "{text}"
+    );
 }
 
 /// Guards that every answer, errors included, keeps caches and content sniffers away.
