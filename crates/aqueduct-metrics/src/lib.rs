@@ -51,7 +51,7 @@
 //! - A [`Histogram`] is what a distribution is read as: quantiles, extremes, mean; an [`ExponentialHistogram`] is the same in OTLP's terms.
 //! - A [`Profiler`] measures sections of code that nest. A [`Report`] says all of it as text, JSON and Prometheus text.
 //! - A [`LeakDetector`] tells steady growth from a sawtooth, from warming up and from noise.
-//! - A [`ResourceProbe`] reads what a process uses and may use. A [`LatencyHistogram`] counts latencies of one writer within 0.1 %.
+//! - A [`ResourceProbe`] reads what a process uses and may use, a [`ThreadProbe`] what some of its threads do. A [`LatencyHistogram`] counts latencies of one writer within 0.1 %.
 //!
 //! # Guarantees
 //!
@@ -122,7 +122,7 @@ pub use histogram::Histogram;
 pub use latency::LatencyHistogram;
 pub use leak::{LeakDetector, LeakReport, Trend, Verdict};
 pub use ledger::{Ledger, LedgerSnapshot};
-pub use probe::{ResourceProbe, Resources, machine_memory_bytes};
+pub use probe::{ResourceProbe, Resources, ThreadProbe, machine_memory_bytes};
 pub use profiler::{Profile, Profiler, Section, SectionGuard};
 pub use reason::{DropReason, UnknownDropReason};
 pub use receipt::Receipt;

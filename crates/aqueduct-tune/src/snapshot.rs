@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub cpu_used: Option<f64>,
     /// Cores that it may use.
     pub cpu_available: Option<f64>,
+    /// Cores that telemetry alone used in the process, as a mean, if somebody tells it from the rest: for a [`CpuTarget`](crate::CpuTarget).
+    pub telemetry_cpu_used: Option<f64>,
     /// Memory that the process has, in bytes.
     pub rss_bytes: Option<u64>,
     /// Memory that it may have, in bytes.

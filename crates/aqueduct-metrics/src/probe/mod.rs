@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod process;
+mod threads;
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use self::cgroup::Cgroups;
 use self::process::Process;
+
+pub use self::threads::ThreadProbe;
 
 /// Reads what a process uses: CPU, memory, descriptors, threads, and the limits of its control groups.
 ///

@@ -1,5 +1,7 @@
 //! The files of one process under `/proc`. Source: `proc(5)` and its relatives `proc_pid_stat(5)`, `proc_pid_status(5)`.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -72,6 +74,27 @@ impl Process {
             }
         }
         sum.map(Duration::from_nanos)
+    }
+
+    /// The same for each thread whose name begins so, by the thread's id. `None` if the kernel keeps no such statistics.
+    pub(super) fn threads_cpu(&self, begins: &[u8]) -> Option<HashMap<OsString, Duration>> {
+        let mut threads = HashMap::new();
+        for thread in fs::read_dir(self.dir.join("task")).ok()?.flatten() {
+            let path = thread.path();
+            if !fs::read(path.join("comm")).is_ok_and(|name| name.starts_with(begins)) {
+                continue;
+            }
+            match fs::read_to_string(path.join("schedstat")) {
+                Ok(text) => {
+                    let nanos = text.split_ascii_whitespace().next()?.parse().ok()?;
+                    threads.insert(thread.file_name(), Duration::from_nanos(nanos));
+                }
+                // It has ended meanwhile.
+                Err(_) if !path.exists() => {}
+                Err(_) => return None,
+            }
+        }
+        Some(threads)
     }
 
     /// Linux 6.2 and later say the number as the size of the directory, without listing it and without asking whose process it is.

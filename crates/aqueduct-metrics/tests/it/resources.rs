@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aqueduct_metrics::ResourceProbe;
+use aqueduct_metrics::{ResourceProbe, ThreadProbe};
 
 /// These tests measure the whole process, so they must not run beside each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -142,4 +142,39 @@ fn the_first_share_is_the_average_so_far() {
     let cores = thread::available_parallelism().unwrap().get() as f64;
     assert!(first.cpu > Duration::ZERO);
     assert!(first.cpu_share > 0.0 && first.cpu_share <= cores * 1.5, "{first:?}");
+}
+
+/// Guards the accounts of parts of a process: of the threads with a name and of no others, also after they have ended.
+#[test]
+fn threads_are_told_apart_by_name() {
+    let spins = |name: &str| {
+        let (tell, told) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel::<()>();
+        let spin = move || {
+            black_box((0..2_000_000_u64).map(black_box).sum::<u64>());
+            tell.send(()).unwrap();
+            // It lives until it was looked at.
+            let _ = ended.recv();
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(spin).unwrap();
+        told.recv().unwrap();
+        (end, thread)
+    };
+    const WORK: Duration = Duration::from_micros(100);
+    let mut both = ThreadProbe::new("told-apart-");
+    let mut second = ThreadProbe::new("told-apart-2");
+    let (end, first) = spins("told-apart-1");
+    let of_one = both.sample().unwrap();
+    assert!(of_one > WORK, "{of_one:?}");
+    assert_eq!(second.sample().unwrap(), Duration::ZERO);
+    let (_other, _another) = (spins("told-apart-2"), spins("another"));
+    drop(end);
+    first.join().unwrap();
+    let of_two = both.sample().unwrap();
+    let of_second = second.sample().unwrap();
+    assert!(of_two >= of_one + WORK, "{of_two:?} of two, {of_one:?} of the one that ended");
+    assert!(WORK < of_second && of_second <= of_two - of_one, "{of_second:?} of {of_two:?}");
+    for nobody in ["told-apart-3", "told-apart-2 and more than is kept"] {
+        assert_eq!(ThreadProbe::new(nobody).sample().unwrap(), Duration::ZERO);
+    }
 }

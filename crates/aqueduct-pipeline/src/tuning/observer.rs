@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use aqueduct_batch::SealReason;
-use aqueduct_metrics::{DropReason, Histogram, ResourceProbe, Resources, machine_memory_bytes};
+use aqueduct_metrics::{DropReason, Histogram, ResourceProbe, Resources, ThreadProbe, machine_memory_bytes};
 use aqueduct_tune::Snapshot;
 
 use crate::home::Home;
@@ -51,6 +51,8 @@ pub struct Observer {
     homes: Vec<Weak<Home>>,
     process: ResourceProbe,
     machine_memory: Option<u64>,
+    /// Of the threads whose CPU time is told apart.
+    threads: Option<ThreadProbe>,
     before: Look,
 }
 
@@ -60,6 +62,8 @@ struct Look {
     at: Instant,
     lanes: Vec<Lane>,
     process: Option<Resources>,
+    /// CPU time of the threads that are told apart.
+    telemetry: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -78,8 +82,15 @@ impl Observer {
         let homes: Vec<Weak<Home>> =
             pipelines.into_iter().map(|pipeline| Arc::downgrade(&pipeline.home)).collect();
         let mut process = ResourceProbe::new();
-        let before = look(&homes, &mut process, now);
-        Self { homes, process, machine_memory: machine_memory_bytes(), before }
+        let before = look(&homes, &mut process, None, now);
+        Self { homes, process, machine_memory: machine_memory_bytes(), threads: None, before }
+    }
+
+    /// Tells the CPU time of threads with such names from the rest, from now on.
+    pub(super) fn tell_threads(&mut self, begin: &str) {
+        let mut threads = ThreadProbe::new(begin);
+        self.before.telemetry = threads.sample().ok();
+        self.threads = Some(threads);
     }
 
     pub(super) fn homes(&self) -> impl Iterator<Item = Arc<Home>> {
@@ -90,7 +101,7 @@ impl Observer {
     ///
     /// Reads every counter and adds up some thousand buckets for each destination: for windows of 100 ms and more.
     pub fn observe(&mut self, now: Instant) -> Snapshot {
-        let after = look(&self.homes, &mut self.process, now);
+        let after = look(&self.homes, &mut self.process, self.threads.as_mut(), now);
         let before = std::mem::replace(&mut self.before, after);
         let window = now.saturating_duration_since(before.at);
         let mut sum = Sum::default();
@@ -98,6 +109,12 @@ impl Observer {
             sum.add(before.lanes.iter().find(|other| other.key == lane.key), lane);
         }
         let mut snapshot = sum.snapshot(window);
+        if let (Some(then), Some(now)) = (before.telemetry, self.before.telemetry)
+            && !window.is_zero()
+        {
+            let used = now.saturating_sub(then).as_secs_f64() / window.as_secs_f64();
+            snapshot.telemetry_cpu_used = Some(used);
+        }
         if let Some(process) = &self.before.process {
             let seconds = window.as_secs_f64();
             let used = before.process.map(|before| process.cpu.saturating_sub(before.cpu).as_secs_f64());
@@ -110,7 +127,12 @@ impl Observer {
     }
 }
 
-fn look(homes: &[Weak<Home>], process: &mut ResourceProbe, now: Instant) -> Look {
+fn look(
+    homes: &[Weak<Home>],
+    process: &mut ResourceProbe,
+    threads: Option<&mut ThreadProbe>,
+    now: Instant,
+) -> Look {
     let mut lanes = Vec::new();
     for (index, home) in homes.iter().enumerate() {
         let Some(home) = home.upgrade() else { continue };
@@ -128,7 +150,8 @@ fn look(homes: &[Weak<Home>], process: &mut ResourceProbe, now: Instant) -> Look
             });
         }
     }
-    Look { at: now, lanes, process: process.sample().ok() }
+    let telemetry = threads.and_then(|threads| threads.sample().ok());
+    Look { at: now, lanes, process: process.sample().ok(), telemetry }
 }
 
 fn cores(process: &Resources) -> Option<f64> {

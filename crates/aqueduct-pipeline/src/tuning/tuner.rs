@@ -14,11 +14,15 @@ use super::settings;
 use crate::home::Home;
 use crate::pipeline::Pipeline;
 
+/// How the names of our threads begin.
+const THREADS: &str = "aqueduct-";
+
 /// Tunes pipelines while they run: an [`AutoTuner`] that observes them and whose changes are applied to them.
 ///
 /// It owns the settings that all of the pipelines have in common: bounds of batches, requests under way, connections, compression, and the threads of a
 /// [`worker_pool`](crate::Builder::worker_pool). What differs between them is left alone, so give pipelines that are to be set differently a tuner each; what they share (a destination, a worker pool) has one
-/// owner then if the others [freeze](AutoTuner::freeze) its knob. Budgets are not touched: memory is a promise. Sampling only with [`with_sampling`](Self::with_sampling).
+/// owner then if the others [freeze](AutoTuner::freeze) its knob. Budgets are not touched: memory is a promise. Sampling only with [`with_sampling`](Self::with_sampling) or [`with_sampling_cpu`](Self::with_sampling_cpu), of which the
+/// last counts.
 ///
 /// [`step`](Self::step) is to be called at the end of each window, 100 ms to 10 s; [`spawn`](Self::spawn) has a thread do so.
 ///
@@ -91,6 +95,46 @@ impl Tuner {
             AutoTuner::new(parameters, self.auto.bounds()).with_config(config).with_objective(objective);
         self.sampling = Some(handle);
         self
+    }
+
+    /// As [`with_sampling`](Self::with_sampling), but the probability follows a target: telemetry is to use so much CPU at most, in cores; 0.05 is 5 % of one. See
+    /// [`CpuTarget`](aqueduct_tune::CpuTarget) for how it is steered.
+    ///
+    /// What telemetry uses is the CPU time of this process's threads whose names begin with `aqueduct-`: those of pipelines and of this tuner, and those of a
+    /// [`Worker`](crate::Worker) or [`worker_pool`](crate::Builder::worker_pool) that you have named so. What recording a span costs on the application's own threads is not in it. Where the platform does not tell
+    /// (it needs Linux), the probability stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aqueduct_pipeline::Tuner;
+    /// use aqueduct_sampling::RateSampler;
+    /// use aqueduct_tune::Bounds;
+    /// # use std::sync::Arc;
+    /// # use aqueduct_pipeline::{Attempt, Destination, Exporter, LaneConfig, Pipeline};
+    /// # use aqueduct_transport::{Outcome, Request, RetryPolicy};
+    /// # struct Taker;
+    /// # impl Exporter for Taker {
+    /// #     fn send<'a>(&'a self, _: &'a Request) -> Attempt<'a> { Box::pin(async { Outcome::Delivered }) }
+    /// # }
+    /// # let destination = Arc::new(Destination::new("sink", Taker, RetryPolicy::default()));
+    /// # let pipeline = Pipeline::builder(aqueduct_wire::Signal::Traces).destination(destination, LaneConfig::default()).build()?;
+    ///
+    /// let sampler = RateSampler::ratio(1.0)?;
+    /// let mut bounds = Bounds::default();
+    /// bounds.sampling_rate = Some(0.001..=1.0);
+    /// // At most 3 % of a core, in windows of a second.
+    /// let tuner = Tuner::new([&pipeline], &bounds).with_sampling_cpu(sampler.handle(), 0.03).spawn(Duration::from_secs(1))?;
+    /// # drop(tuner);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_sampling_cpu(self, handle: RateHandle, cores: f64) -> Self {
+        let mut tuner = self.with_sampling(handle);
+        tuner.auto = tuner.auto.with_cpu_target(cores);
+        tuner.observer.tell_threads(THREADS);
+        tuner
     }
 
     /// Ends a window: observes the pipelines, lets the tuner think, and makes the change that it wants, if any. Returns what was asked for; whether it was done

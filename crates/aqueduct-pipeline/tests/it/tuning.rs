@@ -204,3 +204,45 @@ fn a_running_tuner_steps_and_ends() {
     assert!(began.elapsed() < PATIENCE);
     assert_eq!(pipeline.health().lanes[0].breaker, Breaker::Closed);
 }
+
+/// Guards the target for the CPU from end to end: a thread of ours that works brings the probability of the sampler down, a target that is far away leaves it, and
+/// both say why.
+#[cfg(target_os = "linux")]
+#[test]
+fn sampling_follows_the_cpu() {
+    use std::sync::mpsc;
+
+    let (work, orders) = mpsc::channel::<()>();
+    let (tell, done) = mpsc::channel::<()>();
+    let spin = move || {
+        for () in orders {
+            std::hint::black_box((0..2_000_000_u64).map(std::hint::black_box).sum::<u64>());
+            tell.send(()).unwrap();
+        }
+    };
+    let thread = std::thread::Builder::new().name("aqueduct-spins".to_owned()).spawn(spin).unwrap();
+    let pipeline = crate::scripted::pipeline(&Scripted::default(), 1);
+    let mut bounds = Bounds::default();
+    bounds.sampling_rate = Some(0.01..=1.0);
+    let start = Instant::now();
+    let run = |cores: f64, windows: u32| {
+        let sampler = RateSampler::ratio(0.5).unwrap();
+        let mut tuner = Tuner::new([&pipeline], &bounds).with_sampling_cpu(sampler.handle(), cores);
+        for window in 1..=windows {
+            work.send(()).unwrap();
+            done.recv().unwrap();
+            tuner.step(start + WINDOW * window);
+        }
+        let history = tuner.auto().history().to_string();
+        (sampler.handle().probability(), tuner.snapshot().telemetry_cpu_used, history)
+    };
+    // A twentieth of a millisecond a second.
+    let (probability, used, history) = run(0.000_05, 8);
+    assert!(probability < 0.011, "{probability}: {history}");
+    assert!(used.is_some_and(|used| used > 0.000_1), "{used:?}");
+    assert!(history.starts_with("sampling_rate: ") && history.contains("more CPU than it may"), "{history}");
+    let (probability, _, history) = run(1_000.0, 8);
+    assert!(probability > 0.99 && history.contains("may use more CPU"), "{probability}: {history}");
+    drop(work);
+    thread.join().unwrap();
+}

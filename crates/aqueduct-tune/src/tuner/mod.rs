@@ -8,6 +8,7 @@
 //! - *Resting*: nothing is tried until the score is worse than it was *at this load*, something is plainly bad at a load where that was not looked into, or a long time has passed.
 
 mod config;
+mod cpu;
 mod propose;
 mod rest;
 mod track;
@@ -21,6 +22,7 @@ use crate::history::{Entry, History, Outcome};
 use crate::series::{Noise, Series};
 use crate::snapshot::sane;
 use crate::{Bounds, Knob, Objective, Parameters, Snapshot, Value};
+use cpu::Cpu;
 use propose::{Proposal, Proposals, REASONED, is_short, propose};
 use rest::{Rest, Wake};
 use track::Track;
@@ -104,6 +106,8 @@ pub struct AutoTuner {
     rounds: u32,
     round_began: Option<f64>,
     rest: Rest,
+    /// Whose the sampling rate is, if there is one.
+    cpu: Option<Cpu>,
 }
 
 impl AutoTuner {
@@ -135,6 +139,7 @@ impl AutoTuner {
             rounds: 0,
             round_began: None,
             rest: Rest::new(),
+            cpu: None,
         }
     }
 
@@ -156,22 +161,38 @@ impl AutoTuner {
         self
     }
 
-    /// Looks at a window that ended now, and returns the changes to make: none, or one. Only the first call may return several, which bring the settings
-    /// within their bounds.
+    /// The same with a target for the CPU that telemetry uses ([`Snapshot::telemetry_cpu_used`]), in cores: 0.05 is 5 % of one. A [`CpuTarget`](crate::CpuTarget) moves the sampling rate after it,
+    /// within [`Bounds::sampling_rate`], without which it stays as it is; whether the score gets better by it does not matter. Its movements are in the history, and are not
+    /// [undone](Self::undo): they would come again.
+    #[must_use]
+    pub fn with_cpu_target(mut self, cores: f64) -> Self {
+        self.cpu = self.bounds.sampling_rate.clone().map(|rates| Cpu::new(cores, rates));
+        self
+    }
+
+    /// Looks at a window that ended now, and returns the changes to make: none, or one, and one more of the sampling rate where that has a [target](Self::with_cpu_target). Only
+    /// the first call may return several, which bring the settings within their bounds.
     ///
-    /// Windows in which nothing was wanted teach nothing and are passed over. A clock that stands still or goes backwards does no harm.
+    /// Windows in which nothing was wanted teach nothing (but what telemetry costs then) and are passed over. A clock that stands still or goes backwards does no harm.
     pub fn observe(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<Adjustment> {
         if self.config.mode == Mode::Apply && self.initial.is_some() {
             return self.bring_within_bounds();
         }
+        let movement = self.follow_cpu(snapshot, now);
+        let change = self.search(snapshot, now);
+        movement.into_iter().chain(change).collect()
+    }
+
+    /// One step of the search for a better score.
+    fn search(&mut self, snapshot: &Snapshot, now: Instant) -> Option<Adjustment> {
         if snapshot.window.is_zero() || snapshot.wanted_items() == 0 {
-            return Vec::new();
+            return None;
         }
         self.proposals = propose(snapshot, &self.parameters, &self.objective);
         self.since_short = if is_short(snapshot) { 0 } else { self.since_short.saturating_add(1) };
         if self.settle > 0 {
             self.settle -= 1;
-            return Vec::new();
+            return None;
         }
         // Logarithms, so that a difference is a share, however good or bad things are.
         let score = self.objective.score(snapshot).max(LEAST_SCORE).ln();
@@ -181,13 +202,12 @@ impl AutoTuner {
             self.load_noise.pair(load_before, load);
         }
         if self.config.mode == Mode::Suggest {
-            return Vec::new();
+            return None;
         }
-        let change = match self.trial.take() {
+        match self.trial.take() {
             Some(trial) => self.watch(trial, score, load, now),
             None => self.gather(snapshot, score, load, now),
-        };
-        change.into_iter().collect()
+        }
     }
 
     /// What would be tried next, the best founded first: all that the controllers had a reason for in the last window, frozen knobs left out. For dry runs, and to look at.
@@ -196,7 +216,11 @@ impl AutoTuner {
         let mut wanted: Vec<Proposal> = self
             .proposals
             .iter()
-            .filter(|proposal| proposal.weight >= REASONED && !self.tracks[proposal.knob.index()].frozen)
+            .filter(|proposal| {
+                proposal.weight >= REASONED
+                    && self.seeks(proposal.knob)
+                    && !self.tracks[proposal.knob.index()].frozen
+            })
             .collect();
         wanted.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         let adjustment = |proposal: Proposal| {
@@ -205,7 +229,8 @@ impl AutoTuner {
             let old = self.parameters.get(proposal.knob)?;
             Some(Adjustment { knob: proposal.knob, old, new, reason: proposal.reason })
         };
-        wanted.into_iter().filter_map(adjustment).collect()
+        let of_cpu = self.cpu.as_ref().and_then(Cpu::suggestion);
+        of_cpu.into_iter().chain(wanted.into_iter().filter_map(adjustment)).collect()
     }
 
     /// The settings as they should be now, always within the bounds; in a dry run as they were given.
@@ -285,8 +310,11 @@ impl AutoTuner {
             self.tracks[knob.index()].reverted(up, now, self.config.backoff);
             return self.put_back(&trial, REASON);
         }
-        let (parameters, bounds) = (self.parameters, &self.bounds);
+        let (parameters, bounds, of_cpu) = (self.parameters, &self.bounds, self.cpu.is_some());
         let current = |entry: &Entry| {
+            if of_cpu && entry.knob == Knob::SamplingRate {
+                return false;
+            }
             let mut before = parameters;
             before.set(entry.knob, entry.old);
             parameters.get(entry.knob) == Some(entry.new) && bounds.contains(&before)
@@ -313,6 +341,12 @@ impl AutoTuner {
             self.parameters.set(knob, trial.old);
             self.history.settle(None, Outcome::NotApplied(why.to_owned()));
             self.start_over();
+        }
+        if let Some(old) = self.cpu.as_mut().filter(|_| knob == Knob::SamplingRate).and_then(Cpu::take_back) {
+            self.parameters.set(knob, old);
+            if let Some(entry) = self.history.newest_first().find(|entry| entry.knob == knob) {
+                entry.outcome = Outcome::NotApplied(why.to_owned());
+            }
         }
     }
 
@@ -413,6 +447,7 @@ impl AutoTuner {
         for proposal in self.proposals.iter() {
             let knob = proposal.knob;
             if self.parameters.get(knob).is_some()
+                && self.seeks(knob)
                 && !self.tracks[knob.index()].frozen
                 && knob != Knob::Compression
             {
@@ -442,7 +477,7 @@ impl AutoTuner {
     /// The value that a proposal leads to, if it may be tried.
     fn can(&self, proposal: &Proposal) -> Option<Value> {
         let track = &self.tracks[proposal.knob.index()];
-        let may = track.allows(proposal.up);
+        let may = track.allows(proposal.up) && self.seeks(proposal.knob);
         may.then(|| self.bounds.next(&self.parameters, proposal.knob, proposal.up, track.factor()))?
     }
 

@@ -53,6 +53,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             snapshot.batch_fill = Some(figures[4]);
             snapshot.compression_ratio = Some(figures[5]);
             snapshot.sampling_rate = Some(figures[6]);
+            snapshot.telemetry_cpu_used = Some(figures[7]);
             snapshot.rss_bytes = Some(counts[23]);
             snapshot.memory_limit_bytes = Some(counts[22]);
             snapshot.cardinality.push(KeyCardinality { key: "user".to_owned(), distinct: counts[21] });
@@ -124,10 +125,14 @@ proptest! {
     #[test]
     fn nothing_leaves_its_bounds(
         bounds in bounds(), start in parameters(), snapshots in prop::collection::vec((snapshot(), 0..1_000_000_u64, 1..12_usize), 1..30),
+        cores in prop::option::of(figure()),
     ) {
         let mut config = TunerConfig::default();
         (config.min_gain, config.min_windows, config.max_windows) = (f64::NAN, 0, usize::MAX);
         let mut tuner = AutoTuner::new(start, &bounds).with_config(config);
+        if let Some(cores) = cores {
+            tuner = tuner.with_cpu_target(cores);
+        }
         let began = Instant::now();
         let mut held = start;
         for (snapshot, millis, times) in snapshots {

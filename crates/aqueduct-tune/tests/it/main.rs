@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checklists;
+mod cpu_target;
 mod diagnosis;
 mod hostile;
 mod noise;
