@@ -216,6 +216,14 @@ mod tests {
         assert_eq!((verdict(&both, "memory").as_str(), said.len()), ("leaking", 1), "{said:?}");
     }
 
+    /// Guards a gateway of which much is held and little is in RAM: what is held does not hide a leak.
+    #[test]
+    fn what_is_swapped_out_hides_nothing() {
+        let (watch, said) =
+            watch(20, |minute| Reading { held_bytes: 60 * MIB, ..resident(20.0 + 1.5 * minute) });
+        assert_eq!((verdict(&watch, "memory").as_str(), said.len()), ("leaking", 1), "{said:?}");
+    }
+
     /// Guards the account of the pool: buffers that never come back, and buffers that wait with their batches.
     #[test]
     fn buffers_that_never_come_back_are_told() {
