@@ -43,7 +43,7 @@ pub const WORKLOADS: [Workload; 3] = [
 /// Records values in a distribution.
 pub fn record(count: u64) {
     let distribution = Distribution::new();
-    (0..count).for_each(|number| distribution.record(black_box(number * 977_000 & 0x3ff_ffff)));
+    (0..count).for_each(|number| distribution.record(black_box((number * 977_000) & 0x3ff_ffff)));
     black_box(distribution.read().count());
 }
 
