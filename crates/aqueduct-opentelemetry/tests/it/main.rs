@@ -1,0 +1,1 @@
+//! Integration tests of `aqueduct-opentelemetry`, one module per subject.
