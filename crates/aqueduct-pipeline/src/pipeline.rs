@@ -109,7 +109,7 @@ impl Pipeline {
     pub fn flush_async(
         &self,
         deadline: Duration,
-    ) -> impl Future<Output = Result<FlushReport, WaitError>> + Send + 'static {
+    ) -> impl Future<Output = Result<FlushReport, WaitError>> + Send + use<> {
         let start = Instant::now();
         let until = end(start, deadline);
         let home = Arc::clone(&self.home);
