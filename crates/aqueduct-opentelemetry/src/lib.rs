@@ -9,3 +9,34 @@
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
+
+#![allow(dead_code, reason = "logs, metrics and the exporters are to come")]
+
+mod aqueduct;
+mod builder;
+mod counts;
+mod encode;
+mod env;
+mod error;
+mod health;
+mod inner;
+mod limits;
+mod outlet;
+mod port;
+mod redact;
+mod report;
+mod resource;
+mod span;
+mod temporality;
+
+pub use aqueduct::Aqueduct;
+pub use builder::Builder;
+pub use counts::NotTaken;
+pub use env::{PropagatorSetting, SamplerSetting, Setting, Settings};
+pub use error::BuildError;
+pub use health::Health;
+pub use limits::Limits;
+pub use redact::Redaction;
+pub use report::{Report, SignalReport};
+pub use span::{SpanProcessor, Verdict};
+pub use temporality::TemporalityPreference;

@@ -1,1 +1,15 @@
-//! Integration tests of `aqueduct-opentelemetry`, one module per subject.
+//! Tests of the crate's public interface, with the SDK's own providers in front.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
+
+mod allocation;
+mod collector;
+mod end;
+mod environment;
+mod flush;
+mod generate;
+mod hooks;
+mod limits;
+mod oracle;
+mod resource;
+mod unsampled;

@@ -1,0 +1,168 @@
+//! The handle.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_pipeline::{Pipeline, WaitError};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanLimits;
+
+use crate::builder::Builder;
+use crate::env::{PropagatorSetting, SamplerSetting, Settings};
+use crate::error::BuildError;
+use crate::health::Health;
+use crate::inner::Inner;
+use crate::report::Report;
+use crate::span::SpanProcessor;
+
+/// The way of a program's telemetry to its collector: what the SDK's providers are given comes from here, and here it is flushed, looked at and ended.
+///
+/// One handle serves all three signals. A signal that is used has a pipeline, which is made when the first processor or exporter of it is; the pipelines share
+/// a thread, and the connections too where they send to the same place. Clone it (a reference count) to wherever it is needed.
+///
+/// When the last of the handle, its clones, its processors and its exporters is dropped, what is still held is delivered, for at most
+/// [`Builder::drop_deadline`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use opentelemetry::trace::{Tracer, TracerProvider};
+/// use opentelemetry_sdk::trace::SdkTracerProvider;
+///
+/// # let peer = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// # let server = peer.block_on(aqueduct_testkit::ScriptedPeer::start())?;
+/// # let endpoint = server.http_endpoint();
+/// let telemetry = aqueduct_opentelemetry::Aqueduct::builder().service_name("shop").endpoint(endpoint).build()?;
+/// let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+///
+/// provider.tracer("till").in_span("sale", |_| ());
+///
+/// let report = telemetry.shutdown(Duration::from_secs(5));
+/// assert_eq!((report.complete, report.delivered(), report.lost()), (true, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias = "TracerProvider")]
+#[doc(alias = "opentelemetry_otlp")]
+pub struct Aqueduct {
+    pub(crate) inner: Arc<Inner>,
+    settings: Arc<Settings>,
+    sampler: Option<SamplerSetting>,
+    propagators: Arc<[PropagatorSetting]>,
+}
+
+impl Aqueduct {
+    pub(crate) fn new(
+        inner: Inner,
+        settings: Settings,
+        sampler: Option<SamplerSetting>,
+        propagators: &[PropagatorSetting],
+    ) -> Aqueduct {
+        Aqueduct {
+            inner: Arc::new(inner),
+            settings: Arc::new(settings),
+            sampler,
+            propagators: propagators.into(),
+        }
+    }
+
+    /// A handle as the environment says: `Aqueduct::builder().build()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`]. A variable that makes no sense is no error: it is ignored, and told by [`Aqueduct::settings`].
+    pub fn from_env() -> Result<Aqueduct, BuildError> {
+        Builder::new().build()
+    }
+
+    /// Begins a handle. What the program says comes before what the environment says, and that before the defaults.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A span processor, for `SdkTracerProvider::builder().with_span_processor(..)`.
+    #[must_use]
+    pub fn span_processor(&self) -> SpanProcessor {
+        SpanProcessor::new(&self.inner)
+    }
+
+    /// The resource as it is configured, for the providers' `with_resource`. They need not be given it: what they do not know is added to theirs.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        self.inner.resource().clone()
+    }
+
+    /// The limits on counts, for `SdkTracerProvider::builder().with_span_limits(..)`. The SDK has limits of its own, which apply before ours: without these
+    /// it cuts at 128 what may be larger here.
+    #[must_use]
+    pub fn span_limits(&self) -> SpanLimits {
+        let limits = &self.inner.limits;
+        SpanLimits {
+            max_events_per_span: limits.span_events,
+            max_attributes_per_span: limits.span_attributes,
+            max_links_per_span: limits.span_links,
+            max_attributes_per_event: limits.event_attributes,
+            max_attributes_per_link: limits.link_attributes,
+        }
+    }
+
+    /// The sampler that the environment names, if it does.
+    #[must_use]
+    pub fn sampler(&self) -> Option<SamplerSetting> {
+        self.sampler
+    }
+
+    /// The propagators that the environment names; without it trace context and baggage.
+    #[must_use]
+    pub fn propagators(&self) -> &[PropagatorSetting] {
+        &self.propagators
+    }
+
+    /// What was read from the environment, what was not, and why.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How the pipelines are that were needed so far: one entry each. Takes some locks for moments; for pages and checks.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health { lanes: self.inner.pipelines().flat_map(|pipeline| pipeline.health().lanes).collect() }
+    }
+
+    /// Waits until everything that was handed over before is delivered, or dropped with a reason, for at most this long. From any thread, inside any
+    /// runtime or none.
+    pub fn flush(&self, deadline: Duration) -> Report {
+        self.inner.wait(deadline, Pipeline::flush)
+    }
+
+    /// As [`flush`](Self::flush), for asynchronous code on any runtime. What is to be flushed is decided by the call; the future waits, and ends by the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing but that nobody waits.
+    pub fn flush_async(&self, deadline: Duration) -> impl Future<Output = Report> + Send + use<> {
+        let start = Instant::now();
+        let inner = Arc::clone(&self.inner);
+        let begun: Vec<_> = inner.pipelines().map(|pipeline| pipeline.flush_async(deadline)).collect();
+        async move {
+            let (mut complete, mut error) = (true, None::<WaitError>);
+            for flush in begun {
+                match flush.await {
+                    Ok(report) => complete &= report.complete,
+                    Err(why) => (complete, error) = (false, Some(why)),
+                }
+            }
+            inner.report(complete, start, error)
+        }
+    }
+
+    /// Takes nothing more, delivers what is held, and ends. What could not be delivered by the deadline is dropped and counted. From any thread, inside any
+    /// runtime or none. A second call returns at once.
+    pub fn shutdown(&self, deadline: Duration) -> Report {
+        self.inner.wait(deadline, Pipeline::shutdown)
+    }
+}

@@ -1,0 +1,12 @@
+//! Spans.
+
+mod encoder;
+mod filter;
+mod flags;
+mod processor;
+mod source;
+
+pub(crate) use encoder::SpanEncoder;
+pub(crate) use filter::SpanFilter;
+pub use filter::Verdict;
+pub use processor::SpanProcessor;
