@@ -13,8 +13,10 @@ use crate::env::{PropagatorSetting, SamplerSetting, Settings};
 use crate::error::BuildError;
 use crate::health::Health;
 use crate::inner::Inner;
+use crate::log::{LogExporter, LogProcessor};
+use crate::metric::MetricExporter;
 use crate::report::Report;
-use crate::span::SpanProcessor;
+use crate::span::{SpanExporter, SpanProcessor};
 
 /// The way of a program's telemetry to its collector: what the SDK's providers are given comes from here, and here it is flushed, looked at and ended.
 ///
@@ -87,6 +89,30 @@ impl Aqueduct {
     #[must_use]
     pub fn span_processor(&self) -> SpanProcessor {
         SpanProcessor::new(&self.inner)
+    }
+
+    /// A log processor, for `SdkLoggerProvider::builder().with_log_processor(..)`.
+    #[must_use]
+    pub fn log_processor(&self) -> LogProcessor {
+        LogProcessor::new(&self.inner)
+    }
+
+    /// An exporter of metrics, for `SdkMeterProvider::builder().with_periodic_exporter(..)`.
+    #[must_use]
+    pub fn metric_exporter(&self) -> MetricExporter {
+        MetricExporter::new(&self.inner)
+    }
+
+    /// An exporter of spans, for those who keep the SDK's processors: `SdkTracerProvider::builder().with_batch_exporter(..)`.
+    #[must_use]
+    pub fn span_exporter(&self) -> SpanExporter {
+        SpanExporter::new(&self.inner)
+    }
+
+    /// An exporter of log records, for those who keep the SDK's processors: `SdkLoggerProvider::builder().with_batch_exporter(..)`.
+    #[must_use]
+    pub fn log_exporter(&self) -> LogExporter {
+        LogExporter::new(&self.inner)
     }
 
     /// The resource as it is configured, for the providers' `with_resource`. They need not be given it: what they do not know is added to theirs.

@@ -8,8 +8,9 @@ use aqueduct_pipeline::{Destination, LaneConfig, Notice, NoticeHandler, Pipeline
 use aqueduct_transport::{Client, ClientConfig, Protocol, RetryPolicy};
 use aqueduct_wire::Signal;
 use aqueduct_wire::encode::ValueRef;
-use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry::{Context, InstrumentationScope, Key, KeyValue};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SpanData;
 
@@ -18,6 +19,7 @@ use crate::env::{Batching, Environment, Lookup, Settings, queue_bytes};
 use crate::error::BuildError;
 use crate::inner::Inner;
 use crate::limits::Limits;
+use crate::log::LogFilter;
 use crate::outlet::{Outlet, Recipe};
 use crate::redact::{Redaction, Redactor};
 use crate::resource::Configured;
@@ -50,6 +52,7 @@ pub struct Builder {
     notices: Option<NoticeHandler>,
     redactor: Redactor,
     span_filter: SpanFilter,
+    log_filter: LogFilter,
     export_unsampled: bool,
 }
 
@@ -84,6 +87,7 @@ impl Builder {
             notices: None,
             redactor: Redactor::default(),
             span_filter: SpanFilter::default(),
+            log_filter: LogFilter::default(),
             export_unsampled: false,
         }
     }
@@ -197,7 +201,17 @@ impl Builder {
         self
     }
 
-    /// Decides about each attribute of spans, their events and links, and log records as it is encoded, by its key and its value after limits.
+    /// Decides about each log record, before it is encoded.
+    pub fn filter_logs(
+        mut self,
+        filter: impl Fn(&SdkLogRecord, &InstrumentationScope) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        self.log_filter = LogFilter::new(filter);
+        self
+    }
+
+    /// Decides about each attribute of spans, their events and links, and log records as it is encoded, by its key and its value after limits: also
+    /// within maps, and about the body of a log record under the key `log.body`.
     ///
     /// ```
     /// use aqueduct_opentelemetry::{Aqueduct, Redaction};
@@ -253,6 +267,7 @@ impl Builder {
             temporality: self.temporality.or(environment.temporality).unwrap_or_default(),
             redactor: self.redactor,
             span_filter: self.span_filter,
+            log_filter: self.log_filter,
             export_unsampled: self.export_unsampled,
             flush_timeouts,
             drop_deadline: self.drop_deadline,

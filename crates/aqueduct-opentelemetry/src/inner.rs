@@ -7,6 +7,7 @@ use aqueduct_wire::Signal;
 use opentelemetry_sdk::Resource;
 
 use crate::limits::Limits;
+use crate::log::LogFilter;
 use crate::outlet::Outlet;
 use crate::redact::Redactor;
 use crate::report::{Report, SignalReport};
@@ -23,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) temporality: TemporalityPreference,
     pub(crate) redactor: Redactor,
     pub(crate) span_filter: SpanFilter,
+    pub(crate) log_filter: LogFilter,
     pub(crate) export_unsampled: bool,
     /// By [`Signal::index`].
     pub(crate) flush_timeouts: [Duration; Signal::ALL.len()],

@@ -14,6 +14,8 @@
 
 mod aqueduct;
 mod builder;
+mod completion;
+mod consignment;
 mod counts;
 mod encode;
 mod env;
@@ -21,6 +23,8 @@ mod error;
 mod health;
 mod inner;
 mod limits;
+mod log;
+mod metric;
 mod outlet;
 mod port;
 mod redact;
@@ -31,12 +35,15 @@ mod temporality;
 
 pub use aqueduct::Aqueduct;
 pub use builder::Builder;
+pub use completion::Completion;
 pub use counts::NotTaken;
 pub use env::{PropagatorSetting, SamplerSetting, Setting, Settings};
 pub use error::BuildError;
 pub use health::Health;
 pub use limits::Limits;
+pub use log::{LogExporter, LogProcessor};
+pub use metric::MetricExporter;
 pub use redact::Redaction;
 pub use report::{Report, SignalReport};
-pub use span::{SpanProcessor, Verdict};
+pub use span::{SpanExporter, SpanProcessor, Verdict};
 pub use temporality::TemporalityPreference;

@@ -51,12 +51,16 @@ impl Port {
         self.counts().not_taken(why, items);
     }
 
+    pub(crate) fn flush_timeout(&self) -> Duration {
+        self.inner.flush_timeouts[self.signal.index()]
+    }
+
     /// Flushes the signal's pipeline.
     pub(crate) fn flush(&self) -> OTelSdkResult {
         if self.is_shut() {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        let deadline = self.inner.flush_timeouts[self.signal.index()];
+        let deadline = self.flush_timeout();
         self.outlet().existing().map_or(Ok(()), |pipeline| flush(pipeline, deadline))
     }
 

@@ -18,6 +18,9 @@ pub enum Redaction {
     Replace(Cow<'static, str>),
 }
 
+/// The key under which the body of a log record is asked about.
+pub(crate) const BODY: &str = "log.body";
+
 /// The function, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor(Option<Arc<Function>>);

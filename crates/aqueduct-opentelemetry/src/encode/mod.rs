@@ -1,14 +1,16 @@
 //! From the SDK's types to the wire: adapters over what it lends.
 
+mod any_value;
 mod attributes;
 mod scopes;
 mod trace_state;
 mod value;
 
+pub(crate) use any_value::lend;
 pub(crate) use attributes::{Attributes, over};
-pub(crate) use scopes::Scopes;
+pub(crate) use scopes::{Scopes, prefix};
 pub(crate) use trace_state::{ITEM, LINK, with_trace_state};
-pub(crate) use value::put;
+pub(crate) use value::{cut, put};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use aqueduct_opentelemetry::{Aqueduct, Builder};
 use aqueduct_pipeline::{Attempt, Destination, Exporter};
 use aqueduct_transport::{Failure, FailureKind, Outcome, Request, RetryPolicy};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -77,6 +79,14 @@ impl Collector {
     /// All that was taken as one request: concatenation is a merge.
     pub(crate) fn traces(&self) -> ExportTraceServiceRequest {
         ExportTraceServiceRequest::decode(self.requests().concat().as_slice()).unwrap()
+    }
+
+    pub(crate) fn logs(&self) -> ExportLogsServiceRequest {
+        ExportLogsServiceRequest::decode(self.requests().concat().as_slice()).unwrap()
+    }
+
+    pub(crate) fn metrics(&self) -> ExportMetricsServiceRequest {
+        ExportMetricsServiceRequest::decode(self.requests().concat().as_slice()).unwrap()
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {

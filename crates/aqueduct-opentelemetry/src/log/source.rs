@@ -1,0 +1,95 @@
+//! A log record of the SDK, as the encoder asks for it.
+
+use aqueduct_wire::encode::{AttributeSink, LogSource, ValueRef, ValueSink};
+use opentelemetry_sdk::logs::SdkLogRecord;
+
+use crate::encode::{Attributes, lend, nanos, over};
+use crate::limits::Limits;
+use crate::redact::{BODY, Redaction, Redactor};
+
+/// A log record under limits.
+pub(super) struct Source<'a> {
+    pub(super) record: &'a SdkLogRecord,
+    pub(super) limits: &'a Limits,
+    pub(super) redactor: &'a Redactor,
+}
+
+impl LogSource for Source<'_> {
+    #[inline]
+    fn time_unix_nano(&self) -> u64 {
+        self.record.timestamp().map_or(0, nanos)
+    }
+
+    #[inline]
+    fn observed_time_unix_nano(&self) -> u64 {
+        self.record.observed_timestamp().map_or(0, nanos)
+    }
+
+    #[inline]
+    fn severity_number(&self) -> i32 {
+        // The API's numbers are those of the data model.
+        self.record.severity_number().map_or(0, |severity| severity as i32)
+    }
+
+    #[inline]
+    fn severity_text(&self) -> &str {
+        self.record.severity_text().unwrap_or_default()
+    }
+
+    #[inline]
+    fn body(&self, out: ValueSink<'_>) {
+        let Some(body) = self.record.body() else { return };
+        let rules = Attributes { count: u32::MAX, value_length: None, redactor: self.redactor };
+        let mut out = Some(out);
+        lend(body, &rules, &mut |value| {
+            if let Some(out) = out.take() {
+                put_body(out, value, self.redactor);
+            }
+        });
+    }
+
+    #[inline]
+    fn attributes(&self, out: &mut AttributeSink<'_>) {
+        let Limits { log_attributes, log_value_length, .. } = *self.limits;
+        let rules =
+            Attributes { count: log_attributes, value_length: log_value_length, redactor: self.redactor };
+        for (key, value) in self.record.attributes_iter().take(log_attributes as usize) {
+            lend(value, &rules, &mut |value| rules.push(out, key.as_str(), value));
+        }
+    }
+
+    #[inline]
+    fn dropped_attributes_count(&self) -> u32 {
+        over(self.record.attributes_iter().count(), self.limits.log_attributes, 0)
+    }
+
+    #[inline]
+    fn flags(&self) -> u32 {
+        let flags = self.record.trace_context().and_then(|context| context.trace_flags);
+        flags.map_or(0, |flags| flags.to_u8().into())
+    }
+
+    #[inline]
+    fn trace_id(&self) -> Option<[u8; 16]> {
+        self.record.trace_context().map(|context| context.trace_id.to_bytes())
+    }
+
+    #[inline]
+    fn span_id(&self) -> Option<[u8; 8]> {
+        self.record.trace_context().map(|context| context.span_id.to_bytes())
+    }
+
+    #[inline]
+    fn event_name(&self) -> &str {
+        self.record.event_name().unwrap_or_default()
+    }
+}
+
+#[inline]
+fn put_body(out: ValueSink<'_>, value: ValueRef<'_>, redactor: &Redactor) {
+    match redactor.ask(BODY, &value) {
+        Redaction::Keep => out.put(value),
+        Redaction::Omit => {}
+        Redaction::Replace(text) => out.put(ValueRef::Str(&text)),
+    }
+}

@@ -1,0 +1,8 @@
+//! Metrics.
+
+mod exporter;
+mod number;
+mod points;
+mod source;
+
+pub use exporter::MetricExporter;
