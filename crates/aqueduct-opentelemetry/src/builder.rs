@@ -24,6 +24,7 @@ use crate::outlet::{Outlet, Recipe};
 use crate::redact::{Redaction, Redactor};
 use crate::resource::Configured;
 use crate::span::{SpanFilter, Verdict};
+use crate::telemetry::{Durations, Peer, Timed};
 use crate::temporality::TemporalityPreference;
 
 /// Of the memory limit, in eighths, by [`Signal::index`]: traces, metrics, logs.
@@ -249,11 +250,12 @@ impl Builder {
         let limits = self.limits.unwrap_or(environment.limits);
         let wanted = Signal::ALL.map(|signal| !environment.disabled && environment.exported[signal.index()]);
         let worker = if wanted.contains(&true) { Some(start_worker()?) } else { None };
+        let durations = Arc::default();
         let mut shared = Vec::new();
         let mut outlets = Vec::new();
         for signal in Signal::ALL {
             let recipe = if wanted[signal.index()] {
-                Some(self.recipe(signal, &environment, &mut shared)?)
+                Some(self.recipe(signal, &environment, &mut shared, &durations)?)
             } else {
                 None
             };
@@ -262,6 +264,7 @@ impl Builder {
         let flush_timeouts = Signal::ALL.map(|signal| self.flush_timeout_of(signal, &environment));
         let inner = Inner {
             outlets,
+            durations,
             resource,
             limits,
             temporality: self.temporality.or(environment.temporality).unwrap_or_default(),
@@ -393,9 +396,10 @@ impl Builder {
         signal: Signal,
         environment: &Environment,
         shared: &mut Vec<(ClientConfig, Arc<Destination>, Arc<Client>)>,
+        durations: &Arc<Durations>,
     ) -> Result<Recipe, BuildError> {
-        let (destination, client) = match &self.destination {
-            Some(destination) => (Arc::clone(destination), None),
+        let (destination, client, peer) = match &self.destination {
+            Some(destination) => (Arc::clone(destination), None, None),
             None => {
                 let config = self.client_of(signal, environment);
                 let known = shared.iter().find(|(other, ..)| *other == config);
@@ -405,13 +409,14 @@ impl Builder {
                         let client = Client::new(config.clone())
                             .map_err(|error| BuildError::Client { signal, error })?;
                         let client = Arc::new(client);
-                        let destination =
-                            Arc::new(Destination::new("otlp", Arc::clone(&client), self.retry.clone()));
-                        shared.push((config, Arc::clone(&destination), Arc::clone(&client)));
+                        let peer = Peer::of(signal, &config);
+                        let timed = Timed::new(Arc::clone(&client), peer, Arc::clone(durations));
+                        let destination = Arc::new(Destination::new("otlp", timed, self.retry.clone()));
+                        shared.push((config.clone(), Arc::clone(&destination), Arc::clone(&client)));
                         (destination, client)
                     }
                 };
-                (destination, Some(client))
+                (destination, Some(client), Some(Peer::of(signal, &config)))
             }
         };
         let (lane, pipeline) = self.sizes(signal, environment);
@@ -422,7 +427,7 @@ impl Builder {
         if lane.queue_bytes == 0 {
             return Err(BuildError::Pipeline(aqueduct_pipeline::BuildError::Zero("memory_limit")));
         }
-        Ok(Recipe { destination, client, lane, pipeline })
+        Ok(Recipe { destination, client, peer, lane, pipeline })
     }
 
     fn sizes(&self, signal: Signal, environment: &Environment) -> (LaneConfig, PipelineConfig) {

@@ -1,5 +1,6 @@
 //! What the handle and everything made of it share.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_pipeline::Pipeline;
@@ -13,12 +14,14 @@ use crate::redact::Redactor;
 use crate::report::{Report, SignalReport};
 use crate::resource::Configured;
 use crate::span::SpanFilter;
+use crate::telemetry::Durations;
 use crate::temporality::TemporalityPreference;
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     /// By [`Signal::index`].
     pub(crate) outlets: Vec<Outlet>,
+    pub(crate) durations: Arc<Durations>,
     pub(crate) resource: Configured,
     pub(crate) limits: Limits,
     pub(crate) temporality: TemporalityPreference,

@@ -10,8 +10,6 @@
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 
-#![allow(dead_code, reason = "logs, metrics and the exporters are to come")]
-
 mod aqueduct;
 mod builder;
 mod completion;
@@ -30,7 +28,9 @@ mod port;
 mod redact;
 mod report;
 mod resource;
+mod self_test;
 mod span;
+mod telemetry;
 mod temporality;
 
 pub use aqueduct::Aqueduct;
@@ -45,5 +45,7 @@ pub use log::{LogExporter, LogProcessor};
 pub use metric::MetricExporter;
 pub use redact::Redaction;
 pub use report::{Report, SignalReport};
+pub use self_test::{Check, Finding, SelfTest};
 pub use span::{SpanExporter, SpanProcessor, Verdict};
+pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
 pub use temporality::TemporalityPreference;

@@ -10,6 +10,7 @@ use aqueduct_transport::Client;
 use aqueduct_wire::Signal;
 
 use crate::counts::Counts;
+use crate::telemetry::Peer;
 
 /// What a pipeline is made of.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Recipe {
     pub(crate) destination: Arc<Destination>,
     /// What is behind it, if it is an OTLP client.
     pub(crate) client: Option<Arc<Client>>,
+    /// Who is there, if it is an OTLP client.
+    pub(crate) peer: Option<Peer>,
     pub(crate) lane: LaneConfig,
     pub(crate) pipeline: PipelineConfig,
 }

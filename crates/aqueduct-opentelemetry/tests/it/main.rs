@@ -14,5 +14,8 @@ mod limits;
 mod log_hooks;
 mod metrics;
 mod oracle;
+mod own_traffic;
 mod resource;
+mod self_test;
+mod telemetry;
 mod unsampled;

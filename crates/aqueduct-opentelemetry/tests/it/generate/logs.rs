@@ -1,3 +1,5 @@
+//! Log records of any kind.
+
 use std::collections::HashMap;
 use std::time::SystemTime;
 

@@ -1,3 +1,5 @@
+//! Spans of any kind.
+
 use opentelemetry::trace::{
     Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };

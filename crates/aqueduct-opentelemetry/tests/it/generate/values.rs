@@ -1,3 +1,5 @@
+//! What spans, log records and points consist of.
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
