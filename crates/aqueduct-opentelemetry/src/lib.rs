@@ -1,4 +1,4 @@
-//! Spans, logs and metrics of the OpenTelemetry SDK through an Aqueduct pipeline.
+//! Spans, logs and metrics of the OpenTelemetry SDK through an Aqueduct pipeline: never hangs, loses nothing silently, costs less.
 //!
 //! ```text
 //! L6  aqueduct-gateway
@@ -9,6 +9,103 @@
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
+//!
+//! # The problem
+//!
+//! The SDK's batch processors put items into a queue, from which one thread takes them, copies them into the types of a protobuf library, encodes those, and waits for
+//! the collector, retries and all. While it waits the queue overflows; when it gives up the batch is gone; and when the exporter needs a runtime that its caller is
+//! blocking, `force_flush` and `shutdown` hang, and deliver nothing. This crate stands in their place. An item is encoded as it ends, on the thread
+//! that ends it, from where the SDK has it; from there on it is bytes in a pipeline with a thread, retries, a memory limit and a ledger of its own.
+//!
+//! # Example
+//!
+//! Three lines of a service change:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use opentelemetry::trace::{Tracer, TracerProvider};
+//! use opentelemetry_sdk::trace::SdkTracerProvider;
+//!
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+//! # let peer = runtime.block_on(aqueduct_testkit::ScriptedPeer::start())?;
+//! let telemetry = aqueduct_opentelemetry::Aqueduct::from_env()?;
+//! # // To a collector that is there.
+//! # let builder = aqueduct_opentelemetry::Aqueduct::builder().variables(|_| None);
+//! # let telemetry = builder.endpoint(peer.http_endpoint()).build()?;
+//! let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+//!
+//! provider.tracer("till").in_span("sale", |_| ());
+//!
+//! let report = telemetry.shutdown(Duration::from_secs(5));
+//! assert_eq!((report.delivered(), report.lost()), (1, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! - [`Aqueduct`] is the handle: one for all signals, cheap to clone. It is built from the environment ([`Aqueduct::from_env`]) or by a [`Builder`], in which what the
+//!   program says comes before what the environment says. [`Aqueduct::settings`] tells what became of each variable.
+//! - [`SpanProcessor`] and [`LogProcessor`] take the place of the SDK's processors and exporters; [`MetricExporter`] stands behind its readers. Who
+//!   keeps the SDK's processors has [`SpanExporter`] and [`LogExporter`], and chooses with [`Completion`] what they wait for.
+//! - [`Limits`] cut what is too much of an item. Filters ([`Builder::filter_spans`], [`Builder::filter_logs`]) leave items out, a redactor
+//!   ([`Builder::redact`]) attributes. Who uses none pays for none.
+//! - [`Aqueduct::flush`], [`Aqueduct::flush_async`] and [`Aqueduct::shutdown`] give a [`Report`]: what was delivered, and what was not, by reason.
+//! - [`Aqueduct::health`] says how it goes; [`Aqueduct::self_test`] whether the collector would take anything, and if not, what the mistake may be; [`Aqueduct::snapshot`],
+//!   [`Aqueduct::write_metrics`] and [`Aqueduct::observe`] are the SDK metrics of the semantic conventions, by asking, as Prometheus text, and through a meter.
+//! - The resource is the provider's, with what is configured here besides: its service's name, unless the provider has one, and the attributes of
+//!   `OTEL_RESOURCE_ATTRIBUTES`, decoded.
+//!
+//! # Environment
+//!
+//! | variable | |
+//! |---|---|
+//! | `OTEL_SDK_DISABLED` | `true`: nothing is exported, no thread is started |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | the resource; values are percent-decoded |
+//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` or `none`; others are ignored |
+//! | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long an item waits for others, in milliseconds; by default 200 |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_..` | items in a request at most; by default 8,192 |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_..` | the memory limit of the signal, at 1 KiB an item and 1 MiB at least; by default 32 MiB for spans, 24 MiB for logs |
+//! | `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_BLRP_..` | how long `force_flush` and an export with [`Completion::OnDelivery`] take at most, in milliseconds; by default 30,000 |
+//! | `OTEL_BSP_MAX_CONCURRENT_EXPORTS`, `OTEL_BLRP_..` | requests under way at most; by default 32 |
+//! | `OTEL_ATTRIBUTE_*`, `OTEL_SPAN_*`, `OTEL_EVENT_*`, `OTEL_LINK_*`, `OTEL_LOGRECORD_*` | [`Limits`] |
+//! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | [`Aqueduct::sampler`] |
+//! | `OTEL_PROPAGATORS` | [`Aqueduct::propagators`] |
+//! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | [`TemporalityPreference`] |
+//! | `OTEL_EXPORTER_OTLP_*`, also for single signals | [`ClientConfig::from_vars`](aqueduct_transport::ClientConfig::from_vars) |
+//!
+//! An empty variable counts as not set. One that makes no sense is ignored, and told; only an endpoint that is no URL, or a certificate that is not there, is an error.
+//!
+//! # Guarantees
+//!
+//! - **Deadlines.** Flushes and shutdowns return in time: without a runtime, within any, on a runtime's only thread, in a destructor, in a panic hook, in a forked child. With a
+//!   collector that answers everything is delivered then (`tests/anywhere.rs`).
+//! - **Accounting.** Each item that a processor or exporter was handed is in flight, delivered, rejected, dropped for a reason of the pipeline's
+//!   ([`DropReason`](aqueduct_metrics::DropReason)), or was not taken ([`NotTaken`]).
+//! - **Memory.** What waits, is retried and is under way has one limit of bytes for each signal ([`Builder::memory_limit`]). What finds no room is not taken.
+//! - **Fidelity.** What is sent is what `opentelemetry-proto` makes of the same items, field by field (`tests/it/oracle.rs`); but that spans that are not sampled are not sent, and
+//!   that integers too large for the protocol are the largest that it has.
+//! - **Allocation.** None for a span or log record, after warm-up, unless a filter or redactor makes some.
+//! - **Panics.** None on the threads of the program. A filter or redactor that panics costs the item.
+//! - **Forks.** A forked child has threads, connections and counts of its own from its first item on, and leaves what it inherited to its parent.
+//! - **Silence.** On the pipelines' thread the SDK's suppression is on, and `tracing` has no subscriber: sending makes nothing to send.
+//!
+//! # Limitations
+//!
+//! - The SDK makes each span on the heap and gives it by value: this crate begins where the SDK ends.
+//! - Spans that a sampler drops are never seen here: `otel.sdk.span.started` is without them.
+//! - Items whose scopes alternate on a thread repeat the head of the scope. More than some 256 scopes are encoded anew for each item.
+//! - What the program hands over while it forks in another thread may be counted in both processes.
+//! - Memory only: what is held when the process is killed is lost.
+//!
+//! # When not to use this crate
+//!
+//! For spans in types of one's own, which the SDK need not make first, use [`aqueduct_pipeline::EncodingIntake`]. To print telemetry, the SDK's own exporters do.
+//!
+//! # Features
+//!
+//! - `grpc`, `http`, `gzip` and `zstd` (all on by default): the protocols, and the codecs of requests.
+//! - `tls`: endpoints with `https://`.
 
 mod aqueduct;
 mod builder;

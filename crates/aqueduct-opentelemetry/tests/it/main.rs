@@ -6,6 +6,7 @@ mod allocation;
 mod collector;
 mod end;
 mod environment;
+mod exits;
 mod exporters;
 mod flush;
 mod generate;
