@@ -1,6 +1,7 @@
 //! A destination: an exporter with its retry policy and the one pause clock that all its lanes obey.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -129,6 +130,11 @@ impl Destination {
     }
 }
 
+/// Evenly from 0 to below 1: each [`RandomState`] has other keys, from the operating system's generator, and a hash under them is random enough for jitter.
+fn unit_random() -> f64 {
+    (RandomState::new().hash_one(()) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 impl Here {
     fn new(name: String, exporter: Box<dyn Exporter>, retry: RetryPolicy) -> Self {
         Self {
@@ -248,7 +254,7 @@ impl Here {
                 // An attempt of before the pause failed too: that is no news, unless the server asks for more time.
                 (Some(_), hint) => hint.unwrap_or(Duration::ZERO),
                 (None, hint) => {
-                    let delay = pacing.backoff.failed(hint, rand::random());
+                    let delay = pacing.backoff.failed(hint, unit_random());
                     if pacing.demanded { delay } else { delay.min(longest) }
                 }
             };

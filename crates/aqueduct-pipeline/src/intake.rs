@@ -205,10 +205,7 @@ impl Shared {
             self.wake_sealer.notified().await;
             while let Some(deadline) = self.next_deadline() {
                 // Woken before that if the bounds of batches have changed.
-                tokio::select! {
-                    () = tokio::time::sleep_until(deadline.into()) => {}
-                    () = self.wake_sealer.notified() => {}
-                }
+                let _ = tokio::time::timeout_at(deadline.into(), self.wake_sealer.notified()).await;
                 let now = Instant::now();
                 if self.open_chunks.deadline(self.max_age()).is_some_and(|deadline| deadline <= now) {
                     self.seal_all(false, None, false);

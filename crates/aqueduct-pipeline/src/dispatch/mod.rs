@@ -18,13 +18,17 @@ mod squeeze;
 mod start;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use aqueduct_metrics::DropReason;
 use aqueduct_transport::Request;
 use aqueduct_transport::limit::Permit;
-use tokio::task::{Id, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::attempt::Landing;
 use crate::destination::Hurry;
@@ -83,22 +87,55 @@ async fn run(lane: Arc<Lane>, notices: Option<NoticeHandler>) {
             Phase::Running | Phase::Draining => {}
         }
         let pause = pause.map(tokio::time::Instant::from_std);
-        tokio::select! {
-            Some(landed) = dispatch.attempts.join_next_with_id(), if !dispatch.attempts.is_empty() => {
-                dispatch.land(landed);
-            }
-            Some(squeezed) = dispatch.squeezes.join_next(), if !dispatch.squeezes.is_empty() => {
+        match next(&mut dispatch, &mut changes, pause).await {
+            Next::Landed(landed) => dispatch.land(landed),
+            Next::Squeezed(squeezed) => {
                 // A codec that panics leaves the batch as it is.
                 if let Ok((id, frame)) = squeezed {
                     dispatch.lane.squeezed(id, frame);
                 }
             }
-            () = dispatch.lane.wake.notified() => {}
-            // The sender lives in the destination, which the lane keeps alive, so this never fails.
-            _ = changes.changed() => {}
-            () = sleep_until(pause), if pause.is_some() => {}
+            Next::Woken => {}
         }
     }
+}
+
+/// What the task waits for.
+enum Next {
+    Landed(Result<(Id, Landing), JoinError>),
+    Squeezed(Result<(u64, Request), JoinError>),
+    /// To look at everything anew.
+    Woken,
+}
+
+/// Whatever comes first. By hand: `select!` costs whoever compiles this crate a procedural macro.
+///
+/// # Cancel safety
+///
+/// As of each that is polled: what is not returned is still there.
+async fn next(
+    dispatch: &mut Dispatch,
+    changes: &mut watch::Receiver<u64>,
+    pause: Option<tokio::time::Instant>,
+) -> Next {
+    let Dispatch { lane, attempts, squeezes, .. } = dispatch;
+    let mut woken = pin!(lane.wake.notified());
+    // The sender lives in the destination, which the lane keeps alive, so this never fails.
+    let mut changed = pin!(changes.changed());
+    let mut paused = pin!(sleep_until(pause));
+    poll_fn(|cx| {
+        if let Poll::Ready(Some(landed)) = attempts.poll_join_next_with_id(cx) {
+            return Poll::Ready(Next::Landed(landed));
+        }
+        if let Poll::Ready(Some(squeezed)) = squeezes.poll_join_next(cx) {
+            return Poll::Ready(Next::Squeezed(squeezed));
+        }
+        let woken = woken.as_mut().poll(cx).is_ready()
+            || changed.as_mut().poll(cx).is_ready()
+            || (pause.is_some() && paused.as_mut().poll(cx).is_ready());
+        if woken { Poll::Ready(Next::Woken) } else { Poll::Pending }
+    })
+    .await
 }
 
 async fn sleep_until(instant: Option<tokio::time::Instant>) {

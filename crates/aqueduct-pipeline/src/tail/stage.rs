@@ -112,10 +112,9 @@ impl Stage {
     pub(crate) async fn run(&self, shared: &Shared) {
         loop {
             match self.poll(shared) {
-                Some(due) => tokio::select! {
-                    () = tokio::time::sleep_until(due.into()) => {}
-                    () = self.wake.notified() => {}
-                },
+                Some(due) => {
+                    let _ = tokio::time::timeout_at(due.into(), self.wake.notified()).await;
+                }
                 None => self.wake.notified().await,
             }
         }
