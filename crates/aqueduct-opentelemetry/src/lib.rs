@@ -9,6 +9,15 @@
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
+
+mod ids;
+mod propagator;
+mod random;
+mod sampler;
+
+pub use ids::RandomIds;
+pub use propagator::{PropagationBatch, Propagator, random_flag};
+pub use sampler::{Sampler, SamplerSetting, SamplerSettingError};
 //!
 //! # The problem
 //!
@@ -106,7 +115,6 @@
 //!
 //! - `grpc`, `http`, `gzip` and `zstd` (all on by default): the protocols, and the codecs of requests.
 //! - `tls`: endpoints with `https://`.
-
 mod aqueduct;
 mod builder;
 mod completion;
@@ -129,7 +137,6 @@ mod self_test;
 mod span;
 mod telemetry;
 mod temporality;
-
 pub use aqueduct::Aqueduct;
 pub use builder::Builder;
 pub use completion::Completion;

@@ -1,7 +1,11 @@
+//! Integration tests of `aqueduct-opentelemetry`, one module per subject.
+
+mod allocator;
+mod ids;
+mod propagator;
+mod sampler;
 //! Tests of the crate's public interface, with the SDK's own providers in front.
-
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
-
 mod allocation;
 mod collector;
 mod end;

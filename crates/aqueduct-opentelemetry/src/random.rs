@@ -1,0 +1,75 @@
+//! Random numbers of a thread, other ones in each process.
+//!
+//! A forked child inherits the state of its parent's generators and would draw the same ids. Each draw compares the generation of the fork with the one that
+//! the state was seeded in, which is a load and a branch, and seeds anew if it is another.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aqueduct_exec::fork;
+use rand::rngs::{SysRng, Xoshiro256PlusPlus};
+use rand::{Rng, SeedableRng, TryRng};
+
+/// A generator and the generation of the process that seeded it.
+struct Seeded {
+    generation: u64,
+    random: Xoshiro256PlusPlus,
+}
+
+thread_local! {
+    // Taken out while it is used and put back: no borrow that a panic could leave behind, and no destructor, so that it is there to the thread's end.
+    static RANDOM: Cell<Option<Seeded>> = const { Cell::new(None) };
+}
+
+/// Calls with the calling thread's generator, seeded by this process.
+#[inline]
+pub(crate) fn with<R>(draw: impl FnOnce(&mut Xoshiro256PlusPlus) -> R) -> R {
+    let generation = fork::generation();
+    RANDOM.with(|cell| {
+        let mut seeded = match cell.take() {
+            Some(seeded) if seeded.generation == generation => seeded,
+            _ => Seeded { generation, random: Xoshiro256PlusPlus::from_seed(seed()) },
+        };
+        let drawn = draw(&mut seeded.random);
+        cell.set(Some(seeded));
+        drawn
+    })
+}
+
+/// What the system has to give. Should it have nothing, the time, the process and a count are mixed: ids would still differ.
+#[cold]
+pub(crate) fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    if SysRng.try_fill_bytes(&mut seed).is_err() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mixed = (since.as_nanos() as u64)
+            ^ u64::from(std::process::id()).rotate_left(40)
+            ^ COUNT.fetch_add(1, Ordering::Relaxed).rotate_left(20);
+        Xoshiro256PlusPlus::seed_from_u64(mixed).fill_bytes(&mut seed);
+    }
+    seed
+}
+
+/// The calling thread's generator as an argument: nothing is seeded before a number is asked for.
+#[derive(Debug)]
+pub(crate) struct OfThisThread;
+
+impl TryRng for OfThisThread {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(with(Rng::next_u32))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(with(Rng::next_u64))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        with(|random| random.fill_bytes(bytes));
+        Ok(())
+    }
+}

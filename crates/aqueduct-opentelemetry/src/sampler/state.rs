@@ -1,0 +1,49 @@
+//! The trace state that a decision leaves.
+
+use std::cell::Cell;
+
+use aqueduct_sampling::{Decision, OtelTraceState, Threshold};
+use opentelemetry::trace::TraceState;
+
+/// The parent's trace state with the `th` of this decision, or without one.
+pub(super) fn of_child(parents: &TraceState, decision: Decision) -> TraceState {
+    let threshold = decision.threshold();
+    let ot = parents.get(OT).unwrap_or_default();
+    match threshold {
+        None if !ot.contains("th:") => parents.clone(),
+        Some(threshold) if parents.into_iter().len() == 0 => of_root(threshold),
+        _ if threshold.is_some() && OtelTraceState::parse(ot).threshold() == threshold => parents.clone(),
+        _ => {
+            let mut text = String::new();
+            decision.write_ot(ot, &mut text);
+            // Both are valid, so neither can fail.
+            let changed =
+                if text.is_empty() { parents.delete(OT) } else { parents.insert(OT.to_owned(), text) };
+            changed.unwrap_or_default()
+        }
+    }
+}
+
+const OT: &str = "ot";
+
+thread_local! {
+    // Taken out while it is cloned, so that nothing is borrowed.
+    static LAST: Cell<Option<(Threshold, TraceState)>> = const { Cell::new(None) };
+}
+
+/// A trace state with nothing in it but this `th`. The last one of the thread is kept: most roots have the same threshold as the one before.
+fn of_root(threshold: Threshold) -> TraceState {
+    let last = LAST.try_with(Cell::take).unwrap_or_default();
+    let state = match last {
+        Some((of, state)) if of == threshold => state,
+        _ => {
+            let mut text = String::new();
+            Decision::sample(Some(threshold)).write_ot("", &mut text);
+            TraceState::NONE.insert(OT, text).unwrap_or_default()
+        }
+    };
+    let given = state.clone();
+    // A thread at its end has no place for it any more.
+    let _ = LAST.try_with(|last| last.set(Some((threshold, state))));
+    given
+}
