@@ -10,11 +10,13 @@
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 
+mod cardinality;
 mod ids;
 mod propagator;
 mod random;
 mod sampler;
 
+pub use cardinality::{CardinalityConfig, CardinalityLimiter, CardinalityStats, KeyStats, Limited};
 pub use ids::RandomIds;
 pub use propagator::{PropagationBatch, Propagator, random_flag};
 pub use sampler::{Sampler, SamplerSetting, SamplerSettingError};
