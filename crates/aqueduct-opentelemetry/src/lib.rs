@@ -10,12 +10,14 @@
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
 
+mod attribute_pool;
 mod cardinality;
 mod ids;
 mod propagator;
 mod random;
 mod sampler;
 
+pub use attribute_pool::{AttributePool, AttributePoolConfig, AttributePoolStats};
 pub use cardinality::{CardinalityConfig, CardinalityLimiter, CardinalityStats, KeyStats, Limited};
 pub use ids::RandomIds;
 pub use propagator::{PropagationBatch, Propagator, random_flag};

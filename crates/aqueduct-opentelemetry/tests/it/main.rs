@@ -1,6 +1,7 @@
 //! Integration tests of `aqueduct-opentelemetry`, one module per subject.
 
 mod allocator;
+mod attribute_pool;
 mod cardinality;
 mod ids;
 mod propagator;
