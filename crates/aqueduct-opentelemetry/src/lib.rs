@@ -16,6 +16,8 @@ mod ids;
 mod propagator;
 mod random;
 mod sampler;
+mod span_factory;
+mod trace_state;
 
 pub use attribute_pool::{AttributePool, AttributePoolConfig, AttributePoolStats};
 pub use cardinality::{CardinalityConfig, CardinalityLimiter, CardinalityStats, KeyStats, Limited};
@@ -157,3 +159,4 @@ pub use self_test::{Check, Finding, SelfTest};
 pub use span::{SpanExporter, SpanProcessor, Verdict};
 pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
 pub use temporality::TemporalityPreference;
+pub use span_factory::SpanFactory;

@@ -3,7 +3,6 @@
 mod clocked;
 mod facts;
 mod setting;
-mod state;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState}
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
-use crate::random;
+use crate::{random, trace_state};
 use clocked::Clocked;
 use facts::Facts;
 
@@ -186,7 +185,7 @@ impl<S: Decide + ?Sized + 'static> ShouldSample for Sampler<S> {
                 SamplingDecision::Drop
             },
             attributes: added,
-            trace_state: state::of_child(trace_state, decision),
+            trace_state: trace_state::decided(trace_state, decision),
         }
     }
 }

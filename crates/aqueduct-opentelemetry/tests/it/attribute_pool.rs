@@ -54,7 +54,7 @@ fn bounds_are_exact() {
     let entry = AttributePool::ENTRY_BYTES;
     assert_eq!(refused(config.with_max_entries(2), &["a", "b", "c", "a"]), (1, 2, 2 * (entry + 1)));
     assert_eq!(refused(config.with_max_text_bytes(3), &["abc", "abcd"]), (1, 1, entry + 3));
-    assert_eq!(refused(config.with_max_bytes(entry + 3), &["abcd", "abc", ""]), (2, 1, entry + 3));
+    assert_eq!(refused(config.with_max_bytes(entry + 3), &["abcd", "abc", "x"]), (2, 1, entry + 3));
 }
 
 /// Guards the bounds and the counts while threads add the same texts and more than there is room for.

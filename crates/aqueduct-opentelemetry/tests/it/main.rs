@@ -26,3 +26,4 @@ mod resource;
 mod self_test;
 mod telemetry;
 mod unsampled;
+mod span_factory;

@@ -165,6 +165,33 @@ fn a_rate_can_be_changed_while_it_runs() {
     assert!((120..280).contains(&sampled()));
 }
 
+/// Guards the rate against a clock that nobody looks at: it ticks by itself when traces begin, and when they enter here.
+#[test]
+fn a_rate_ticks_by_itself() {
+    for remote in [false, true] {
+        let (sampler, rate) = Sampler::rate(&RateConfig::new(Target::Ratio(1.0))).expect("in range");
+        let id = TraceId::from(7);
+        let context = if remote { parent(id, 1, true, "") } else { Context::new() };
+        let begin = std::time::Instant::now();
+        while rate.stats().offered == 0 {
+            let _ = ask(&sampler, &context, id);
+            assert!(begin.elapsed().as_secs() < 60, "it takes a tenth of a second");
+        }
+    }
+}
+
+/// Guards what a thread keeps for its next root: it is not that of another threshold.
+#[test]
+fn samplers_in_turn_write_their_own_thresholds() {
+    let high = TraceId::from(u128::MAX);
+    let samplers = [0.5, 0.25].map(|share| Sampler::probability(share).expect("in range"));
+    for _ in 0..3 {
+        let headers =
+            samplers.each_ref().map(|sampler| ask(sampler, &Context::new(), high).trace_state.header());
+        assert_eq!(headers, ["ot=th:8", "ot=th:c"]);
+    }
+}
+
 /// Guards the names and their arguments, in any case, and what is said of wrong ones.
 #[test]
 fn settings_are_read_as_the_specification_has_them() {

@@ -1,24 +1,24 @@
-//! The trace state that a decision leaves.
+//! The trace state that a decision leaves a span.
 
 use std::cell::Cell;
 
 use aqueduct_sampling::{Decision, OtelTraceState, Threshold};
 use opentelemetry::trace::TraceState;
 
-/// The parent's trace state with the `th` of this decision, or without one.
-pub(super) fn of_child(parents: &TraceState, decision: Decision) -> TraceState {
+/// This trace state, of the span or its parent, with the `th` of this decision, or without one.
+pub(crate) fn decided(before: &TraceState, decision: Decision) -> TraceState {
     let threshold = decision.threshold();
-    let ot = parents.get(OT).unwrap_or_default();
+    let ot = before.get(OT).unwrap_or_default();
     match threshold {
-        None if !ot.contains("th:") => parents.clone(),
-        Some(threshold) if parents.into_iter().len() == 0 => of_root(threshold),
-        _ if threshold.is_some() && OtelTraceState::parse(ot).threshold() == threshold => parents.clone(),
+        None if !ot.contains("th:") => before.clone(),
+        Some(threshold) if before.into_iter().len() == 0 => of_root(threshold),
+        _ if threshold.is_some() && OtelTraceState::parse(ot).threshold() == threshold => before.clone(),
         _ => {
             let mut text = String::new();
             decision.write_ot(ot, &mut text);
             // Both are valid, so neither can fail.
             let changed =
-                if text.is_empty() { parents.delete(OT) } else { parents.insert(OT.to_owned(), text) };
+                if text.is_empty() { before.delete(OT) } else { before.insert(OT.to_owned(), text) };
             changed.unwrap_or_default()
         }
     }
