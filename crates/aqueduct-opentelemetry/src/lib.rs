@@ -17,6 +17,7 @@ mod propagator;
 mod random;
 mod sampler;
 mod span_factory;
+mod tail;
 mod trace_state;
 
 pub use attribute_pool::{AttributePool, AttributePoolConfig, AttributePoolStats};
@@ -160,3 +161,4 @@ pub use span::{SpanExporter, SpanProcessor, Verdict};
 pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
 pub use temporality::TemporalityPreference;
 pub use span_factory::SpanFactory;
+pub use tail::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError, LocalTailProcessor};

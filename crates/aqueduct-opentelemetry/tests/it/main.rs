@@ -27,3 +27,4 @@ mod self_test;
 mod telemetry;
 mod unsampled;
 mod span_factory;
+mod tail;
