@@ -10,7 +10,7 @@ pub(crate) fn decided(before: &TraceState, decision: Decision) -> TraceState {
     let threshold = decision.threshold();
     let ot = before.get(OT).unwrap_or_default();
     match threshold {
-        None if !ot.contains("th:") => before.clone(),
+        None if ot.is_empty() || !ot.contains("th:") => before.clone(),
         Some(threshold) if before.into_iter().len() == 0 => of_root(threshold),
         _ if threshold.is_some() && OtelTraceState::parse(ot).threshold() == threshold => before.clone(),
         _ => {

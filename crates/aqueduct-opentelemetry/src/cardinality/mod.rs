@@ -117,7 +117,8 @@ impl CardinalityConfig {
 /// assert_eq!(limiter.limit_attributes(&mut attributes), 1);
 /// assert_eq!(attributes[0].value.as_str(), "_OTHER");
 /// ```
-#[doc(alias = "high-cardinality control")]
+#[doc(alias = "HighCardinality")]
+#[doc(alias = "AttributeLimiter")]
 pub struct CardinalityLimiter {
     keys: Box<[(Box<str>, Table)]>,
     /// Bit `n` is set if a key of `n` bytes is limited; 63 stands for all longer ones. Most attributes of a span have no key that is, and one look tells it.

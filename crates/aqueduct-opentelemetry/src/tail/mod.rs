@@ -87,7 +87,7 @@ impl<T> LocalTail<T> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        // Only an item's own methods could panic, and those are asked before anything is changed for it.
+        // Only an item's own methods could panic: what was being decided then is lost, the rest stays usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

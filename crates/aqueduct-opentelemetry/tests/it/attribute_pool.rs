@@ -1,5 +1,7 @@
 //! The pool of texts: one allocation for each, bounds that hold, and the SDK's own equality.
 
+use std::sync::Barrier;
+
 use aqueduct_opentelemetry::{AttributePool, AttributePoolConfig};
 use aqueduct_testkit::CountingAllocator;
 use opentelemetry::{Key, KeyValue, StringValue};
@@ -75,4 +77,24 @@ fn threads_share_one_pool() {
     let stats = pool.stats();
     assert_eq!((stats.entries, stats.misses), (100, 100));
     assert_eq!(stats.hits + stats.misses + stats.refused, 20_000);
+}
+
+/// Guards the bounds against two threads that both saw the last place free.
+#[test]
+fn the_last_place_is_given_once() {
+    for _ in 0..500 {
+        let pool = AttributePool::new(AttributePoolConfig::default().with_max_entries(1));
+        let start = Barrier::new(2);
+        std::thread::scope(|scope| {
+            for text in ["one text", "another"] {
+                let (pool, start) = (&pool, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    assert_eq!(pool.value(text).as_str(), text);
+                });
+            }
+        });
+        let stats = pool.stats();
+        assert_eq!((stats.entries, stats.misses, stats.refused), (1, 1, 1));
+    }
 }

@@ -246,3 +246,15 @@ fn the_newly_frequent_displace_the_idle() {
     assert_eq!(limiter.stats().keys[0].admitted, 1);
     assert!(ask("f", 3) && !ask("e", 3));
 }
+
+/// Guards windows: what counts is how often a value came in the last one, not ever.
+#[test]
+fn what_was_frequent_once_makes_room() {
+    let limiter = limiter(1);
+    let start = Instant::now();
+    let ask =
+        |value: &str, window: u32| !limiter.limit_at("key", value, start + WINDOW * window).is_overflow();
+    assert!((0..1_000).all(|_| ask("a", 0)));
+    assert!((0..100).all(|_| !ask("b", 1)));
+    assert!(ask("b", 2) && !ask("a", 2));
+}
