@@ -25,7 +25,8 @@ use super::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError};
 /// It has no thread. What is due by time (a root that does not come for [`decision_wait`](aqueduct_sampling::tail::TailConfig::decision_wait), a grace) is decided when the next span ends, on
 /// whatever thread, and in `force_flush` and `shutdown`, which decide everything that is held. Spans of a process that goes quiet wait until then.
 ///
-/// All threads share one lock, held for a few moves in memory, or for as long as policies look at a trace. The other processor is always called without it.
+/// All threads share one lock, held for a few moves in memory, or for as long as policies look at a trace. The other processor is always called without it. On two cores of an EPYC
+/// (Zen 4) a span of two attributes takes some 300 ns more than without, 600 where both cores end spans and do nothing else.
 ///
 /// # Overload
 ///

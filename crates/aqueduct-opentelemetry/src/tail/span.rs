@@ -14,7 +14,8 @@ use crate::trace_state;
 /// A span of the SDK that waits for the decision on its trace.
 #[derive(Clone, Debug)]
 pub struct HeldSpan {
-    data: SpanData,
+    /// A span is some 400 bytes, and goes through several hands until it is decided.
+    data: Box<SpanData>,
     /// As in the header: the SDK's type has no text.
     trace_state: String,
     held_bytes: usize,
@@ -25,8 +26,8 @@ impl HeldSpan {
     #[must_use]
     pub fn new(data: SpanData) -> Self {
         let trace_state = data.span_context.trace_state().header();
-        let held_bytes = heap_bytes(&data) + 2 * trace_state.capacity();
-        HeldSpan { data, trace_state, held_bytes }
+        let held_bytes = size_of::<SpanData>() + heap_bytes(&data) + 2 * trace_state.capacity();
+        HeldSpan { data: Box::new(data), trace_state, held_bytes }
     }
 
     /// The span.
@@ -38,7 +39,7 @@ impl HeldSpan {
     /// The span, kept with these odds: its `th` says how likely that was, or is removed if nobody knows.
     #[must_use]
     pub fn into_kept(self, odds: Odds) -> SpanData {
-        let mut data = self.data;
+        let mut data = *self.data;
         let context = &data.span_context;
         let own = context.trace_state().get("ot").and_then(|ot| OtelTraceState::parse(ot).threshold());
         let threshold = odds.apply(own);
