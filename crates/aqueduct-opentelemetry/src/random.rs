@@ -3,7 +3,7 @@
 //! A forked child inherits the state of its parent's generators and would draw the same ids. Each draw compares the generation of the fork with the one that
 //! the state was seeded in, which is a load and a branch, and seeds anew if it is another.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,23 +19,23 @@ struct Seeded {
 }
 
 thread_local! {
-    // Taken out while it is used and put back: no borrow that a panic could leave behind, and no destructor, so that it is there to the thread's end.
-    static RANDOM: Cell<Option<Seeded>> = const { Cell::new(None) };
+    // Without a destructor, so that it is there to the thread's end. Used where it lies: moving the state out and in again takes longer than drawing.
+    static RANDOM: RefCell<Option<Seeded>> = const { RefCell::new(None) };
 }
 
-/// Calls with the calling thread's generator, seeded by this process.
+/// Calls with the calling thread's generator, seeded by this process. `draw` must not call this itself.
 #[inline]
 pub(crate) fn with<R>(draw: impl FnOnce(&mut Xoshiro256PlusPlus) -> R) -> R {
     let generation = fork::generation();
-    RANDOM.with(|cell| {
-        let mut seeded = match cell.take() {
-            Some(seeded) if seeded.generation == generation => seeded,
-            _ => Seeded { generation, random: Xoshiro256PlusPlus::from_seed(seed()) },
-        };
-        let drawn = draw(&mut seeded.random);
-        cell.set(Some(seeded));
-        drawn
+    RANDOM.with_borrow_mut(|slot| match slot {
+        Some(seeded) if seeded.generation == generation => draw(&mut seeded.random),
+        slot => draw(&mut slot.insert(Seeded { generation, random: anew() }).random),
     })
+}
+
+#[cold]
+fn anew() -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::from_seed(seed())
 }
 
 /// What the system has to give. Should it have nothing, the time, the process and a count are mixed: ids would still differ.

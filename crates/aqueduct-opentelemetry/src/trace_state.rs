@@ -1,6 +1,6 @@
 //! The trace state that a decision leaves a span.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use aqueduct_sampling::{Decision, OtelTraceState, Threshold};
 use opentelemetry::trace::TraceState;
@@ -27,23 +27,21 @@ pub(crate) fn decided(before: &TraceState, decision: Decision) -> TraceState {
 const OT: &str = "ot";
 
 thread_local! {
-    // Taken out while it is cloned, so that nothing is borrowed.
-    static LAST: Cell<Option<(Threshold, TraceState)>> = const { Cell::new(None) };
+    static LAST: RefCell<Option<(Threshold, TraceState)>> = const { RefCell::new(None) };
 }
 
 /// A trace state with nothing in it but this `th`. The last one of the thread is kept: most roots have the same threshold as the one before.
 fn of_root(threshold: Threshold) -> TraceState {
-    let last = LAST.try_with(Cell::take).unwrap_or_default();
-    let state = match last {
-        Some((of, state)) if of == threshold => state,
-        _ => {
-            let mut text = String::new();
-            Decision::sample(Some(threshold)).write_ot("", &mut text);
-            TraceState::NONE.insert(OT, text).unwrap_or_default()
-        }
-    };
-    let given = state.clone();
+    let kept = LAST.try_with(|last| match &mut *last.borrow_mut() {
+        Some((of, state)) if *of == threshold => state.clone(),
+        last => last.insert((threshold, made(threshold))).1.clone(),
+    });
     // A thread at its end has no place for it any more.
-    let _ = LAST.try_with(|last| last.set(Some((threshold, state))));
-    given
+    kept.unwrap_or_else(|_| made(threshold))
+}
+
+fn made(threshold: Threshold) -> TraceState {
+    let mut text = String::new();
+    Decision::sample(Some(threshold)).write_ot("", &mut text);
+    TraceState::NONE.insert(OT, text).unwrap_or_default()
 }
