@@ -5,17 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_pipeline::{Pipeline, WaitError};
+use aqueduct_sampling::TraceIdRatio;
+use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::SpanLimits;
 
 use crate::builder::Builder;
-use crate::env::{PropagatorSetting, SamplerSetting, Settings};
+use crate::env::{PropagatorSetting, Settings};
 use crate::error::BuildError;
 use crate::health::Health;
+use crate::ids::RandomIds;
 use crate::inner::Inner;
 use crate::log::{LogExporter, LogProcessor};
 use crate::metric::MetricExporter;
+use crate::propagator::Propagator;
 use crate::report::Report;
+use crate::sampler::{Sampler, SamplerSetting};
 use crate::span::{SpanExporter, SpanProcessor};
 
 /// The way of a program's telemetry to its collector: what the SDK's providers are given comes from here, and here it is flushed, looked at and ended.
@@ -135,13 +141,40 @@ impl Aqueduct {
         }
     }
 
-    /// The sampler that the environment names, if it does.
+    /// The sampler that the environment names, for `SdkTracerProvider::builder().with_sampler(..)`; without it `parentbased_always_on`, as the specification has it.
     #[must_use]
-    pub fn sampler(&self) -> Option<SamplerSetting> {
+    pub fn sampler(&self) -> Sampler {
+        let keep_all = || Sampler::new(TraceIdRatio::new(1.0)).erased();
+        // What has no sampler is a share that no variable can say.
+        self.sampler_setting().unwrap_or_default().sampler().unwrap_or_else(|_| keep_all())
+    }
+
+    /// What the environment says about the sampler, if it does.
+    #[must_use]
+    pub fn sampler_setting(&self) -> Option<SamplerSetting> {
         self.sampler
     }
 
-    /// The propagators that the environment names; without it trace context and baggage.
+    /// A generator of ids, for `SdkTracerProvider::builder().with_id_generator(..)`: random as the W3C's level 2 has it, and others in a forked child.
+    #[must_use]
+    pub fn id_generator(&self) -> RandomIds {
+        RandomIds::default()
+    }
+
+    /// The propagators that the environment names, for `opentelemetry::global::set_text_map_propagator(..)`; without it trace context and baggage.
+    #[must_use]
+    pub fn propagator(&self) -> TextMapCompositePropagator {
+        let propagators =
+            self.propagators.iter().map(|setting| -> Box<dyn TextMapPropagator + Send + Sync> {
+                match setting {
+                    PropagatorSetting::TraceContext => Box::new(Propagator::new()),
+                    PropagatorSetting::Baggage => Box::new(BaggagePropagator::new()),
+                }
+            });
+        TextMapCompositePropagator::new(propagators.collect())
+    }
+
+    /// What the environment says about propagators; without it trace context and baggage.
     #[must_use]
     pub fn propagators(&self) -> &[PropagatorSetting] {
         &self.propagators

@@ -9,22 +9,6 @@
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
 //! L0  aqueduct-pool   aqueduct-lockfree
 //! ```
-
-mod attribute_pool;
-mod cardinality;
-mod ids;
-mod propagator;
-mod random;
-mod sampler;
-mod span_factory;
-mod tail;
-mod trace_state;
-
-pub use attribute_pool::{AttributePool, AttributePoolConfig, AttributePoolStats};
-pub use cardinality::{CardinalityConfig, CardinalityLimiter, CardinalityStats, KeyStats, Limited};
-pub use ids::RandomIds;
-pub use propagator::{PropagationBatch, Propagator, random_flag};
-pub use sampler::{Sampler, SamplerSetting, SamplerSettingError};
 //!
 //! # The problem
 //!
@@ -122,8 +106,11 @@ pub use sampler::{Sampler, SamplerSetting, SamplerSettingError};
 //!
 //! - `grpc`, `http`, `gzip` and `zstd` (all on by default): the protocols, and the codecs of requests.
 //! - `tls`: endpoints with `https://`.
+
 mod aqueduct;
+mod attribute_pool;
 mod builder;
+mod cardinality;
 mod completion;
 mod consignment;
 mod counts;
@@ -131,34 +118,47 @@ mod encode;
 mod env;
 mod error;
 mod health;
+mod ids;
 mod inner;
 mod limits;
 mod log;
 mod metric;
 mod outlet;
 mod port;
+mod propagator;
+mod random;
 mod redact;
 mod report;
 mod resource;
+mod sampler;
 mod self_test;
 mod span;
+mod span_factory;
+mod tail;
 mod telemetry;
 mod temporality;
+mod trace_state;
+
 pub use aqueduct::Aqueduct;
+pub use attribute_pool::{AttributePool, AttributePoolConfig, AttributePoolStats};
 pub use builder::Builder;
+pub use cardinality::{CardinalityConfig, CardinalityLimiter, CardinalityStats, KeyStats, Limited};
 pub use completion::Completion;
 pub use counts::NotTaken;
-pub use env::{PropagatorSetting, SamplerSetting, Setting, Settings};
+pub use env::{PropagatorSetting, Setting, Settings};
 pub use error::BuildError;
 pub use health::Health;
+pub use ids::RandomIds;
 pub use limits::Limits;
 pub use log::{LogExporter, LogProcessor};
 pub use metric::MetricExporter;
+pub use propagator::{PropagationBatch, Propagator, random_flag};
 pub use redact::Redaction;
 pub use report::{Report, SignalReport};
+pub use sampler::{Sampler, SamplerSetting, SamplerSettingError};
 pub use self_test::{Check, Finding, SelfTest};
 pub use span::{SpanExporter, SpanProcessor, Verdict};
-pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
-pub use temporality::TemporalityPreference;
 pub use span_factory::SpanFactory;
 pub use tail::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError, LocalTailProcessor};
+pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
+pub use temporality::TemporalityPreference;

@@ -13,7 +13,6 @@ mod settings;
 pub(crate) use batching::{Batching, queue_bytes};
 pub use propagators::PropagatorSetting;
 pub(crate) use reader::Reader;
-pub use sampler::SamplerSetting;
 pub use settings::{Setting, Settings};
 
 use aqueduct_transport::ClientConfig;
@@ -21,6 +20,7 @@ use aqueduct_wire::Signal;
 use opentelemetry::Key;
 
 use crate::limits::Limits;
+use crate::sampler::SamplerSetting;
 use crate::temporality::TemporalityPreference;
 
 /// Looks a variable up.

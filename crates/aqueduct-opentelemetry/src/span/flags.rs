@@ -2,6 +2,8 @@
 
 use opentelemetry::trace::SpanContext;
 
+use crate::propagator::random_flag;
+
 /// Bit 8: bit 9 says whether the context is remote.
 const HAS_IS_REMOTE: u32 = 0x100;
 /// Bit 9: it is.
@@ -15,12 +17,6 @@ pub(super) fn flags(context: &SpanContext, remote: bool) -> u32 {
     let random = if random_flag(context) { RANDOM } else { 0 };
     let remote = if remote { IS_REMOTE } else { 0 };
     u32::from(context.trace_flags().to_u8() | random) | HAS_IS_REMOTE | remote
-}
-
-/// Whether the id of the context's trace is known to be random.
-#[inline]
-fn random_flag(context: &SpanContext) -> bool {
-    context.trace_flags().to_u8() & RANDOM != 0
 }
 
 #[cfg(test)]

@@ -7,9 +7,6 @@ use opentelemetry_sdk::trace::{SpanData, SpanProcessor as _};
 
 use crate::collector::{Collector, Manner};
 
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
-
 fn span(number: u64) -> SpanData {
     let state = TraceState::from_key_value([("ot", "th:8"), ("vendor", "x")]).unwrap();
     let context = SpanContext::new(

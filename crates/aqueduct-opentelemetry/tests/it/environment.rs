@@ -38,7 +38,7 @@ fn samplers() {
         ("nonsense", "0.5", None),
     ] {
         let telemetry = with(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)]);
-        assert_eq!(telemetry.sampler(), expected, "{name} {argument}");
+        assert_eq!(telemetry.sampler_setting(), expected, "{name} {argument}");
         let odd = matches!(argument, "1.5" | "NaN" | "endpoint=x") || (argument == "0.5");
         let told = telemetry.settings().warnings().any(|setting| setting.variable.ends_with("_ARG"));
         assert_eq!(told, odd, "{name} {argument}");
