@@ -1,9 +1,17 @@
 //! The end: of a processor, of a handle, and what comes after.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aqueduct_metrics::DropReason;
-use aqueduct_opentelemetry::NotTaken;
+use aqueduct_opentelemetry::{Aqueduct, NotTaken};
+use aqueduct_pipeline::{Attempt, Destination, Exporter};
+use aqueduct_transport::{Outcome, Request, RetryPolicy};
+use aqueduct_wire::Signal;
+use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -66,6 +74,51 @@ fn what_is_given_up_is_counted() {
         let given_up = ledger.dropped(DropReason::Shutdown) + ledger.dropped(DropReason::UnknownOutcome);
         assert_eq!((ledger.accepted, given_up, ledger.held()), (7, 7, 0), "{manner:?}");
         assert_eq!(report.lost(), 7);
+    }
+}
+
+/// Nothing leaves by itself in that time.
+const DEADLINE: Duration = Duration::from_millis(150);
+
+/// Hangs with spans, and takes the rest after a while.
+struct HangsWithSpans;
+
+impl Exporter for HangsWithSpans {
+    fn send<'a>(&'a self, request: &'a Request) -> Attempt<'a> {
+        let hangs = request.signal() == Signal::Traces;
+        Box::pin(async move {
+            if hangs {
+                std::future::pending().await
+            }
+            // A part of the deadline: what begins only when the other has used it up does not arrive.
+            tokio::time::sleep(DEADLINE / 5).await;
+            Outcome::Delivered
+        })
+    }
+}
+
+/// Guards the signals from one another: one that uses up the deadline leaves the others theirs, of a flush and of a shutdown.
+#[test]
+fn a_signal_that_hangs_costs_the_others_nothing() {
+    for end in ["flush", "shutdown"] {
+        let destination = Destination::new("test", HangsWithSpans, RetryPolicy::default());
+        let builder = Aqueduct::builder().variables(|_| None).destination(Arc::new(destination));
+        let telemetry = builder.build().unwrap();
+        let processor = telemetry.span_processor();
+        processor.on_end(a_span(true));
+        let logs = SdkLoggerProvider::builder().with_log_processor(telemetry.log_processor()).build();
+        let logger = logs.logger("test");
+        logger.emit(logger.create_log_record());
+        let report = match end {
+            "flush" => telemetry.flush(DEADLINE),
+            _ => telemetry.shutdown(DEADLINE),
+        };
+        let delivered = |signal| {
+            let found = report.signals.iter().find(|found| found.signal == signal);
+            found.expect("it was used").lane.ledger.delivered
+        };
+        assert_eq!((delivered(Signal::Traces), delivered(Signal::Logs)), (0, 1), "{end}: {report}");
+        telemetry.shutdown(Duration::ZERO);
     }
 }
 

@@ -5,6 +5,10 @@ use std::collections::HashMap;
 use aqueduct_opentelemetry::{Aqueduct, PropagatorSetting, SamplerSetting};
 use aqueduct_transport::EnvUse;
 use opentelemetry::Key;
+use opentelemetry::trace::{Tracer, TracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::collector::{Collector, PATIENCE};
 
 fn with(variables: &[(&str, &str)]) -> Aqueduct {
     let variables: HashMap<String, String> =
@@ -123,6 +127,28 @@ fn nonsense_is_ignored_and_told() {
         for name in names {
             assert!(warned.contains(&name), "{name}={value}");
         }
+    }
+}
+
+/// Guards numbers at both ends: they make a handle, and one that delivers.
+#[test]
+fn numbers_at_both_ends() {
+    for value in ["0", "1", "18446744073709551615"] {
+        let variables: Vec<_> = ["OTEL_BSP_", "OTEL_BLRP_"]
+            .into_iter()
+            .flat_map(|prefix| {
+                let names = ["SCHEDULE_DELAY", "EXPORT_TIMEOUT", "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE"];
+                names.map(|name| format!("{prefix}{name}"))
+            })
+            .chain(["OTEL_BSP_MAX_CONCURRENT_EXPORTS", "OTEL_ATTRIBUTE_COUNT_LIMIT"].map(str::to_owned))
+            .collect();
+        let collector = Collector::healthy();
+        let lookup = move |name: &str| variables.iter().any(|known| known == name).then(|| value.to_owned());
+        let telemetry = collector.builder().variables(lookup).build().unwrap();
+        let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+        provider.tracer("test").in_span("one", |_| ());
+        let report = telemetry.shutdown(PATIENCE);
+        assert_eq!((report.delivered(), report.lost()), (1, 0), "{value}: {report}");
     }
 }
 

@@ -43,7 +43,6 @@ fn nothing_is_lost() {
         ("shutdown", "http/protobuf"),
         ("provider", "http/protobuf"),
         ("drop", "http/protobuf"),
-        #[cfg(feature = "grpc")]
         ("shutdown", "grpc"),
     ] {
         let peer = runtime.block_on(ScriptedPeer::start()).unwrap();

@@ -27,4 +27,5 @@ mod self_test;
 mod span_factory;
 mod tail;
 mod telemetry;
+mod threads;
 mod unsampled;
