@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use aqueduct_opentelemetry::{Aqueduct, PropagatorSetting, SamplerSetting};
-use aqueduct_transport::EnvUse;
+use aqueduct_transport::{EnvUse, Protocol};
 use opentelemetry::Key;
 use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use crate::collector::{Collector, PATIENCE};
+use crate::collector::{Collector, PATIENCE, SHORT};
 
 fn with(variables: &[(&str, &str)]) -> Aqueduct {
     let variables: HashMap<String, String> =
@@ -206,6 +206,24 @@ fn the_program_comes_first() {
         assert_eq!(used(&telemetry, name), EnvUse::Overridden { by: "the program".to_owned() });
     }
     assert_eq!(used(&telemetry, "OTEL_EXPORTER_OTLP_TIMEOUT"), EnvUse::Used);
+}
+
+/// Guards a protocol that the program says, with the rest of the environment read for it: the endpoint stays, and there is one for each protocol without.
+#[test]
+fn a_protocol_of_the_program() {
+    for (endpoint, peer) in [(Some("http://127.0.0.1:1"), "127.0.0.1:1"), (None, "localhost:4317")] {
+        let variables = move |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => endpoint.map(str::to_owned),
+            "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL" => Some("http/protobuf".to_owned()),
+            _ => None,
+        };
+        let telemetry = Aqueduct::builder().variables(variables).protocol(Protocol::Grpc).build().unwrap();
+        for check in telemetry.self_test(SHORT).checks {
+            assert_eq!((check.peer.as_str(), check.protocol), (peer, Protocol::Grpc), "{check}");
+        }
+        let expected = EnvUse::Overridden { by: "the program".to_owned() };
+        assert_eq!(used(&telemetry, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"), expected);
+    }
 }
 
 /// Guards what only trying finds out: it is an error, and says where.
