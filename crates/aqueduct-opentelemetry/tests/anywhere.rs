@@ -287,7 +287,7 @@ fn from_a_panic_hook() {
 #[cfg(unix)]
 #[test]
 fn after_a_fork() {
-    for manner in Manner::ALL {
+    let forks = |manner: Manner| {
         let mut inherited = Some(manner.service());
         assert!(aqueduct_testkit::holds_in_a_child(|| {
             let service = inherited.take().expect("the child's copy");
@@ -307,5 +307,12 @@ fn after_a_fork() {
                 && taken == shut.delivered()
         }));
         inherited.expect("the parent's").check();
+    };
+    for manner in Manner::ALL {
+        forks(manner);
+        // The child has the runtime's memory, and of its threads the one that forked.
+        for (_, runtime) in runtimes() {
+            runtime.block_on(async { forks(manner) });
+        }
     }
 }
