@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use aqueduct_opentelemetry::{Aqueduct, Report};
 use aqueduct_pipeline::{Attempt, Destination, Exporter};
 use aqueduct_transport::{Failure, FailureKind, Outcome, Request, RetryPolicy};
+use aqueduct_wire::Signal;
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{
@@ -300,11 +301,20 @@ fn after_a_fork() {
             let healthy = manner == Manner::Healthy;
             let all = SPANS + 1;
             let taken = service.collector.taken.load(Ordering::Relaxed) - before;
+            let traces = service
+                .telemetry
+                .snapshot()
+                .signals
+                .into_iter()
+                .find(|signal| signal.signal == Signal::Traces);
+            let started: u64 =
+                traces.map_or(0, |traces| traces.started.iter().map(|count| count.spans).sum());
             waits_for_nothing
                 && flushed.complete == healthy
                 && ended.is_ok() == healthy
                 && (shut.delivered(), shut.lost()) == if healthy { (all, 0) } else { (0, all) }
                 && taken == shut.delivered()
+                && started == SPANS
         }));
         inherited.expect("the parent's").check();
     };

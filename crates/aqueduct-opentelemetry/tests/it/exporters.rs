@@ -1,6 +1,7 @@
 //! The plain exporters behind the SDK's own processors, and what their completion means.
 
-use aqueduct_opentelemetry::{Completion, NotTaken};
+use aqueduct_opentelemetry::{Completion, NotTaken, Redaction, Verdict};
+use opentelemetry::KeyValue;
 use opentelemetry::logs::{LogRecord as _, Logger, LoggerProvider};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkError;
@@ -112,6 +113,29 @@ fn unsampled_spans_are_not_exported() {
     let report = telemetry.shutdown(PATIENCE);
     assert_eq!(report.signals[0].not_taken, [(NotTaken::NotSampled, 1)]);
     assert!(collector.requests().is_empty());
+}
+
+/// Guards the hooks behind the stock processor: they decide about single spans, and one that panics costs the span that it looked at.
+#[test]
+fn hooks_decide_about_single_spans() {
+    let collector = Collector::healthy();
+    let builder = collector
+        .builder()
+        .filter_spans(|span| if span.name == "left out" { Verdict::Drop } else { Verdict::Export });
+    let builder = builder.redact(|key, _| {
+        assert_ne!(key, "bad");
+        Redaction::Keep
+    });
+    let telemetry = builder.build().unwrap();
+    let mut spans = batch(4);
+    for (span, name) in spans.iter_mut().zip(["one", "left out", "panics", "two"]) {
+        span.name = name.into();
+    }
+    spans[2].attributes = vec![KeyValue::new("bad", 1)];
+    block_on(telemetry.span_exporter().export(spans)).unwrap();
+    let report = telemetry.shutdown(PATIENCE);
+    assert_eq!(collector.span_names(), ["one", "two"]);
+    assert_eq!(report.signals[0].not_taken, [(NotTaken::Filtered, 1), (NotTaken::Panicked, 1)]);
 }
 
 /// Guards the exporter of log records behind the stock batch processor.
