@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aqueduct_exec::fork;
-use rand::rngs::{SysRng, Xoshiro256PlusPlus};
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng, TryRng};
 
 /// A generator and the generation of the process that seeded it.
@@ -42,7 +42,7 @@ fn anew() -> Xoshiro256PlusPlus {
 #[cold]
 pub(crate) fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
-    if SysRng.try_fill_bytes(&mut seed).is_err() {
+    if getrandom::fill(&mut seed).is_err() {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mixed = (since.as_nanos() as u64)

@@ -100,6 +100,7 @@ impl Request {
     }
 
     /// The pieces, shared.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn shared_pieces(&self) -> Arc<[Bytes]> {
         self.pieces.clone()
     }
