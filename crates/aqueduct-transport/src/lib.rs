@@ -160,6 +160,7 @@ mod connect;
 mod endpoint;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod env;
+mod env_use;
 mod error;
 mod failure;
 #[cfg(any(feature = "grpc", feature = "tonic"))]
@@ -199,7 +200,8 @@ pub use config::{ClientConfig, Compression, HttpVersion, Protocol};
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use connect::{Resolve, Resolving};
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub use env::{EnvNote, EnvUse};
+pub use env::EnvNote;
+pub use env_use::EnvUse;
 pub use error::ConfigError;
 pub use failure::{Failure, FailureKind};
 #[cfg(any(feature = "grpc", feature = "http"))]

@@ -12,7 +12,7 @@ use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 
 use super::Builder;
 use crate::aqueduct::Aqueduct;
-use crate::env::{Batching, Environment, Settings, queue_bytes};
+use crate::env::{Batching, Environment, Settings, client, queue_bytes};
 use crate::error::BuildError;
 use crate::inner::Inner;
 use crate::outlet::{Outlet, Recipe};
@@ -176,7 +176,7 @@ impl Builder {
             | "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL" => None,
             other => (self.variables)(other),
         };
-        ClientConfig::from_vars(signal, lookup).0
+        client(signal, lookup)
     }
 
     /// What a signal's pipeline is made of. Signals with equal clients share one, with its connections and its pauses.

@@ -11,6 +11,7 @@ mod sampler;
 mod settings;
 
 pub(crate) use batching::{Batching, queue_bytes};
+pub(crate) use clients::client;
 pub use propagators::PropagatorSetting;
 pub(crate) use reader::Reader;
 pub use settings::{Setting, Settings};

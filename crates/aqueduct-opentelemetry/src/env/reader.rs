@@ -14,6 +14,7 @@ impl<'a> Reader<'a> {
         Self { lookup, settings: Vec::new() }
     }
 
+    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(super) fn lookup(&self) -> &'a Lookup {
         self.lookup
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aqueduct_wire::Signal;
 use aqueduct_wire::grpc::decode_message;
 
+use crate::EnvUse;
 use crate::config::{ClientConfig, Compression, Protocol};
 use crate::proxy::ProxyConfig;
 use crate::tls::Pem;
@@ -23,23 +24,6 @@ pub struct EnvNote {
     pub variable: String,
     /// What became of it.
     pub used: EnvUse,
-}
-
-/// What became of an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EnvUse {
-    /// It is part of the configuration.
-    Used,
-    /// It is part of the configuration, with a difference.
-    UsedBut(String),
-    /// Another one comes first: the one for this signal.
-    Overridden {
-        /// The name of the other.
-        by: String,
-    },
-    /// It is not part of the configuration: what is wrong with it. The specification demands a warning.
-    Ignored(String),
 }
 
 impl EnvNote {
