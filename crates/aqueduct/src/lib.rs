@@ -3,6 +3,7 @@
 //! ```text
 //! L6  aqueduct-gateway
 //! L5  aqueduct (umbrella)          <- this crate
+//! L4  aqueduct-opentelemetry
 //! L3  aqueduct-pipeline
 //! L2  aqueduct-batch  aqueduct-transport  aqueduct-receiver  aqueduct-tune
 //! L1  aqueduct-exec   aqueduct-wire   aqueduct-sampling   aqueduct-metrics
@@ -56,8 +57,10 @@
 //! | `receiver` | a server for OTLP over gRPC and HTTP |
 //! | `tune` | bottlenecks, checklists, and better settings while a pipeline runs |
 //! | `pipeline` | intake to settlement, with every item accounted for |
+//! | `opentelemetry` | processors, exporters, samplers, ids and propagators for the OpenTelemetry SDK, version 0.33 |
 //!
-//! The [`manual`] has a chapter for each layer that needs more than a page.
+//! The [`manual`] has a chapter for each layer that needs more than a page. A service that has the SDK begins with `manual::application`, and with the example
+//! `full_stack`: from spans, logs and metrics to a server that counts them, in one program.
 //!
 //! # Guarantees
 //!
@@ -74,8 +77,9 @@
 //! # Features
 //!
 //! `pipeline` and `receiver` are on by default and bring in what they stand on. `pool`, `lockfree`, `exec`, `wire`, `sampling`, `metrics`, `batch`,
-//! `transport`, `receiver`, `tune`, `pipeline`: the modules. `json`: OTLP/JSON on all layers. `hash`: hashing
-//! attributes in `wire`. `regex`: regular expressions in the rules of `sampling`. `tls`: `https://` endpoints in `transport`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
+//! `transport`, `receiver`, `tune`, `pipeline`, `opentelemetry`: the modules. `opentelemetry_0_33`: `opentelemetry`, for as long as it stands on that version of the
+//! SDK. `json`: OTLP/JSON on all layers. `hash`: hashing
+//! attributes in `wire`. `regex`: regular expressions in the rules of `sampling`. `tls`: `https://` endpoints in `transport` and `opentelemetry`, over rustls and ring (which needs a C compiler). `tokio`: a timer and a task of
 //! tokio's for a processor of `batch`. `full`: everything.
 
 pub mod manual;
@@ -92,6 +96,9 @@ pub use aqueduct_lockfree as lockfree;
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use aqueduct_metrics as metrics;
+#[cfg(feature = "opentelemetry")]
+#[doc(inline)]
+pub use aqueduct_opentelemetry as opentelemetry;
 #[cfg(feature = "pipeline")]
 #[doc(inline)]
 pub use aqueduct_pipeline as pipeline;

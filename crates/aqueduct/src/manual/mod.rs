@@ -1,6 +1,8 @@
 //! The manual: a chapter for each layer, on what it is for, how it is used well, and when something else is better. Modules without code; every example
 //! is compiled and run.
 
+#[cfg(feature = "opentelemetry")]
+pub mod application;
 #[cfg(feature = "pipeline")]
 pub mod delivery;
 #[cfg(feature = "metrics")]
