@@ -53,6 +53,9 @@ use crate::span::{SpanExporter, SpanProcessor};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "OTEL_SDK_DISABLED")]
+#[doc(alias = "OTEL_SERVICE_NAME")]
+#[doc(alias = "OTEL_BSP_MAX_QUEUE_SIZE")]
 #[doc(alias = "TracerProvider")]
 #[doc(alias = "opentelemetry_otlp")]
 pub struct Aqueduct {

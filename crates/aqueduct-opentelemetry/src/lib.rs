@@ -48,6 +48,8 @@
 //!   program says comes before what the environment says. [`Aqueduct::settings`] tells what became of each variable.
 //! - [`SpanProcessor`] and [`LogProcessor`] take the place of the SDK's processors and exporters; [`MetricExporter`] stands behind its readers. Who
 //!   keeps the SDK's processors has [`SpanExporter`] and [`LogExporter`], and chooses with [`Completion`] what they wait for.
+//! - Before the processors: [`Sampler`] decides as any sampler of [`aqueduct_sampling`] does, [`RandomIds`] makes ids, [`Propagator`] reads and writes headers;
+//!   [`LocalTailProcessor`] keeps the traces that went wrong; [`SpanFactory`] and [`AttributePool`] share what many spans have in common; [`CardinalityLimiter`] keeps values few.
 //! - [`Limits`] cut what is too much of an item. Filters ([`Builder::filter_spans`], [`Builder::filter_logs`]) leave items out, a redactor
 //!   ([`Builder::redact`]) attributes. Who uses none pays for none.
 //! - [`Aqueduct::flush`], [`Aqueduct::flush_async`] and [`Aqueduct::shutdown`] give a [`Report`]: what was delivered, and what was not, by reason.
@@ -75,6 +77,20 @@
 //! | `OTEL_EXPORTER_OTLP_*`, also for single signals | [`ClientConfig::from_vars`](aqueduct_transport::ClientConfig::from_vars) |
 //!
 //! An empty variable counts as not set. One that makes no sense is ignored, and told; only an endpoint that is no URL, or a certificate that is not there, is an error.
+//!
+//! # Metrics about itself
+//!
+//! The [SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) of the semantic conventions, from
+//! [`Aqueduct::observe`] under these names, and on the page of [`Aqueduct::write_metrics`] under those of [`METRICS`]:
+//!
+//! | metric | counts |
+//! |---|---|
+//! | `otel.sdk.span.started`, `otel.sdk.span.live` | spans that are recorded, by the origin of their parent and what the sampler said |
+//! | `otel.sdk.log.created` | log records that were emitted |
+//! | `otel.sdk.processor.*.processed` | items that were handed over; `error.type` says why one was not taken |
+//! | `otel.sdk.processor.*.queue.size`, `.queue.capacity` | items that wait for their first attempt, and how many may |
+//! | `otel.sdk.exporter.*.inflight`, `.exported` | items without an outcome, and with one; `error.type` says why one was lost |
+//! | `otel.sdk.exporter.operation.duration` | time of an attempt |
 //!
 //! # Guarantees
 //!

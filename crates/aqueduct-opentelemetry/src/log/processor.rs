@@ -34,6 +34,8 @@ use crate::port::Port;
 /// # Panics
 ///
 /// Never. A filter or redactor that panics costs the record that it looked at.
+#[doc(alias = "BatchLogRecordProcessor")]
+#[doc(alias = "BatchLogProcessor")]
 pub struct LogProcessor {
     port: Port,
     /// `None` if logs are switched off.

@@ -27,6 +27,7 @@ use crate::port::Port;
 /// let provider = SdkMeterProvider::builder().with_periodic_exporter(telemetry.metric_exporter()).build();
 /// # Ok::<(), aqueduct_opentelemetry::BuildError>(())
 /// ```
+#[doc(alias = "PeriodicReader")]
 pub struct MetricExporter {
     port: Port,
     completion: Completion,

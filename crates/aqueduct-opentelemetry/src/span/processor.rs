@@ -40,6 +40,7 @@ use crate::port::Port;
 /// # Panics
 ///
 /// Never. A filter or redactor that panics costs the span that it looked at.
+#[doc(alias = "BatchSpanProcessor")]
 pub struct SpanProcessor {
     port: Port,
     /// `None` if traces are switched off.
