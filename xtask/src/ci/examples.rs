@@ -14,8 +14,10 @@ use crate::process::{Log, cargo};
 use crate::workspace::Workspace;
 
 /// Examples that need arguments to end by themselves, as `(package, example, arguments)`. Others run without.
-const ARGUMENTS: &[(&str, &str, &[&str])] =
-    &[("aqueduct-receiver", "count", &["127.0.0.1:0", "127.0.0.1:0", "1"])];
+const ARGUMENTS: &[(&str, &str, &[&str])] = &[
+    ("aqueduct-opentelemetry", "axum_service", &["--once"]),
+    ("aqueduct-receiver", "count", &["127.0.0.1:0", "127.0.0.1:0", "1"]),
+];
 
 /// An example shows something in seconds, or nobody waits for it.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
