@@ -23,6 +23,7 @@ use crate::propagator::Propagator;
 use crate::report::Report;
 use crate::sampler::{Sampler, SamplerSetting};
 use crate::span::{SpanExporter, SpanProcessor};
+use crate::tail::{LocalTailConfig, LocalTailError, LocalTailProcessor};
 
 /// The way of a program's telemetry to its collector: what the SDK's providers are given comes from here, and here it is flushed, looked at and ended.
 ///
@@ -98,6 +99,37 @@ impl Aqueduct {
     #[must_use]
     pub fn span_processor(&self) -> SpanProcessor {
         SpanProcessor::new(&self.inner)
+    }
+
+    /// The same behind a tail sampler: local traces with errors and slow ones leave in full, and a share of the others, when their local root has ended.
+    ///
+    /// What it holds is its own until then: [`flush`](Self::flush) and [`shutdown`](Self::shutdown) do not see it. Flush and end the provider, which decides it, and then the handle.
+    ///
+    /// # Errors
+    ///
+    /// A policy or a limit that cannot be meant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aqueduct_opentelemetry::{Aqueduct, LocalTailConfig};
+    /// use opentelemetry_sdk::trace::SdkTracerProvider;
+    ///
+    /// let telemetry = Aqueduct::from_env()?;
+    /// let keep = LocalTailConfig::new(Duration::from_secs(1), 0.05);
+    /// let provider = SdkTracerProvider::builder().with_span_processor(telemetry.local_tail(&keep)?).build();
+    /// // ... the program ...
+    /// provider.shutdown()?;
+    /// telemetry.shutdown(Duration::from_secs(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn local_tail(
+        &self,
+        config: &LocalTailConfig,
+    ) -> Result<LocalTailProcessor<SpanProcessor>, LocalTailError> {
+        LocalTailProcessor::new(self.span_processor(), config)
     }
 
     /// A log processor, for `SdkLoggerProvider::builder().with_log_processor(..)`.

@@ -51,7 +51,7 @@
 //! - Before the processors: [`Sampler`] decides as any sampler of [`aqueduct_sampling`] does, [`RandomIds`] makes ids, [`Propagator`] reads and writes headers;
 //!   [`LocalTailProcessor`] keeps the traces that went wrong; [`SpanFactory`] and [`AttributePool`] share what many spans have in common; [`CardinalityLimiter`] keeps values few.
 //! - [`Limits`] cut what is too much of an item. Filters ([`Builder::filter_spans`], [`Builder::filter_logs`]) leave items out, a redactor
-//!   ([`Builder::redact`]) attributes. Who uses none pays for none.
+//!   ([`Builder::redact`]) attributes, and a limiter ([`Builder::limit_cardinality`]) values. Who uses none pays for none.
 //! - [`Aqueduct::flush`], [`Aqueduct::flush_async`] and [`Aqueduct::shutdown`] give a [`Report`]: what was delivered, and what was not, by reason.
 //! - [`Aqueduct::health`] says how it goes; [`Aqueduct::self_test`] whether the collector would take anything, and if not, what the mistake may be; [`Aqueduct::snapshot`],
 //!   [`Aqueduct::write_metrics`] and [`Aqueduct::observe`] are the SDK metrics of the semantic conventions, by asking, as Prometheus text, and through a meter.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use aqueduct_wire::encode::ValueRef;
 
+use crate::cardinality::CardinalityLimiter;
+
 /// What a redactor decides about one value; see [`Builder::redact`](crate::Builder::redact).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,32 +23,64 @@ pub enum Redaction {
 /// The key under which the body of a log record is asked about.
 pub(crate) const BODY: &str = "log.body";
 
-/// The function, if there is one.
+/// What is asked about each value, if anything is: first the limiter, then the function.
 #[derive(Clone, Default)]
-pub(crate) struct Redactor(Option<Arc<Function>>);
+pub(crate) struct Redactor {
+    limiter: Option<Arc<CardinalityLimiter>>,
+    function: Option<Arc<Function>>,
+}
 
 type Function = dyn Fn(&str, &ValueRef<'_>) -> Redaction + Send + Sync;
 
+/// What is left of a value.
+pub(crate) enum Left<'a> {
+    /// All.
+    Same,
+    /// Nothing, not even its key.
+    Nothing,
+    /// This text instead.
+    Text(Cow<'a, str>),
+}
+
 impl Redactor {
-    pub(crate) fn new(
+    pub(crate) fn limit(&mut self, limiter: Arc<CardinalityLimiter>) {
+        self.limiter = Some(limiter);
+    }
+
+    pub(crate) fn call(
+        &mut self,
         function: impl Fn(&str, &ValueRef<'_>) -> Redaction + Send + Sync + 'static,
-    ) -> Redactor {
-        Redactor(Some(Arc::new(function)))
+    ) {
+        self.function = Some(Arc::new(function));
     }
 
     #[inline]
-    pub(crate) fn ask(&self, key: &str, value: &ValueRef<'_>) -> Redaction {
-        self.0.as_ref().map_or(Redaction::Keep, |function| function(key, value))
+    pub(crate) fn ask(&self, key: &str, value: &ValueRef<'_>) -> Left<'_> {
+        let overflow = self.limiter.as_ref().and_then(|limiter| limiter.overflow_of(key, value));
+        let redaction = match (&self.function, overflow) {
+            (None, _) => Redaction::Keep,
+            (Some(function), None) => function(key, value),
+            (Some(function), Some(overflow)) => function(key, &ValueRef::Str(overflow)),
+        };
+        match (redaction, overflow) {
+            (Redaction::Keep, None) => Left::Same,
+            (Redaction::Keep, Some(overflow)) => Left::Text(Cow::Borrowed(overflow)),
+            (Redaction::Omit, _) => Left::Nothing,
+            (Redaction::Replace(text), _) => Left::Text(text),
+        }
     }
 
     #[inline]
     pub(crate) fn is_some(&self) -> bool {
-        self.0.is_some()
+        self.limiter.is_some() || self.function.is_some()
     }
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Redactor").field(&self.is_some()).finish()
+        f.debug_struct("Redactor")
+            .field("limiter", &self.limiter)
+            .field("function", &self.function.is_some())
+            .finish()
     }
 }

@@ -15,6 +15,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::cardinality::CardinalityLimiter;
 use crate::env::Lookup;
 use crate::limits::Limits;
 use crate::log::LogFilter;
@@ -217,7 +218,28 @@ impl Builder {
         mut self,
         redactor: impl Fn(&str, &ValueRef<'_>) -> Redaction + Send + Sync + 'static,
     ) -> Self {
-        self.redactor = Redactor::new(redactor);
+        self.redactor.call(redactor);
+        self
+    }
+
+    /// Keeps the values of the limiter's keys few, in attributes of spans, their events and links, and log records, also within maps: what it does not admit leaves as its overflow
+    /// value. It is asked before [`redact`](Self::redact), which sees what it has left. Texts and whole numbers are limited, after limits on lengths. Metrics are not: their
+    /// streams are made before; the SDK has a cardinality limit for them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use aqueduct_opentelemetry::{Aqueduct, CardinalityConfig, CardinalityLimiter};
+    ///
+    /// let users = Arc::new(CardinalityLimiter::new(["user.id"], CardinalityConfig::default().with_max_values(100)));
+    /// let telemetry = Aqueduct::builder().limit_cardinality(Arc::clone(&users)).build()?;
+    /// // Later, on a page for operators:
+    /// println!("{:?}", users.stats());
+    /// # drop(telemetry);
+    /// # Ok::<(), aqueduct_opentelemetry::BuildError>(())
+    /// ```
+    pub fn limit_cardinality(mut self, limiter: Arc<CardinalityLimiter>) -> Self {
+        self.redactor.limit(limiter);
         self
     }
 

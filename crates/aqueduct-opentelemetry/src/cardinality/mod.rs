@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_lockfree::ShardedCounter;
+use aqueduct_wire::encode::ValueRef;
 use opentelemetry::{KeyValue, StringValue, Value};
 
 use table::Table;
@@ -79,8 +80,8 @@ impl CardinalityConfig {
 
 /// Keeps the values of some attributes few: the frequent ones stay, the rest become one overflow value.
 ///
-/// For attributes like user ids, paths and statements, whose hundred thousand values make an index dear and say little each. Call it before spans or data points
-/// are encoded.
+/// For attributes like user ids, paths and statements, whose hundred thousand values make an index dear and say little each. [`Builder::limit_cardinality`](crate::Builder::limit_cardinality) asks it about everything that spans and log records carry; or call it
+/// wherever attributes are made, for data points above all.
 ///
 /// # Guarantees
 ///
@@ -222,6 +223,18 @@ impl CardinalityLimiter {
             }
         }
         replaced
+    }
+
+    /// What is to be written instead of a value, if it is not admitted. As [`limit_attributes`](Self::limit_attributes).
+    pub(crate) fn overflow_of(&self, key: &str, value: &ValueRef<'_>) -> Option<&str> {
+        let table = self.table(key)?;
+        let mut digits = Digits::default();
+        let value = match value {
+            ValueRef::Str(text) => text,
+            ValueRef::Int(number) => digits.of(*number),
+            _ => return None,
+        };
+        (!self.passes(table, value, Instant::now)).then_some(&*self.config.overflow)
     }
 
     /// What it has done.

@@ -4,7 +4,7 @@ use aqueduct_wire::encode::{ArraySink, AttributeSink, ValueRef};
 use opentelemetry::{Array, Value};
 
 use super::Attributes;
-use crate::redact::Redaction;
+use crate::redact::Left;
 
 /// At most so many characters of a text.
 #[inline]
@@ -58,9 +58,9 @@ impl Attributes<'_> {
     #[cold]
     fn push_redacted(&self, out: &mut AttributeSink<'_>, key: &str, value: ValueRef<'_>) {
         match self.redactor.ask(key, &value) {
-            Redaction::Keep => out.push(key, value),
-            Redaction::Omit => {}
-            Redaction::Replace(text) => out.push(key, ValueRef::Str(&text)),
+            Left::Same => out.push(key, value),
+            Left::Nothing => {}
+            Left::Text(text) => out.push(key, ValueRef::Str(&text)),
         }
     }
 }

@@ -5,7 +5,7 @@ use opentelemetry_sdk::logs::SdkLogRecord;
 
 use crate::encode::{Attributes, lend, nanos, over};
 use crate::limits::Limits;
-use crate::redact::{BODY, Redaction, Redactor};
+use crate::redact::{BODY, Left, Redactor};
 
 /// A log record under limits.
 pub(super) struct Source<'a> {
@@ -88,8 +88,8 @@ impl LogSource for Source<'_> {
 #[inline]
 fn put_body(out: ValueSink<'_>, value: ValueRef<'_>, redactor: &Redactor) {
     match redactor.ask(BODY, &value) {
-        Redaction::Keep => out.put(value),
-        Redaction::Omit => {}
-        Redaction::Replace(text) => out.put(ValueRef::Str(&text)),
+        Left::Same => out.put(value),
+        Left::Nothing => {}
+        Left::Text(text) => out.put(ValueRef::Str(&text)),
     }
 }

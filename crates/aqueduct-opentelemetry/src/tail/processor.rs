@@ -17,7 +17,7 @@ use super::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError};
 /// A span waits until the local root of its trace has ended: the span without a parent in this process. What is kept goes on with a truthful `th` in its trace state: as it was for traces that are
 /// kept for what they are, the threshold of the share for those kept by chance, of the pressure for those that had to be decided early.
 ///
-/// Use it with a sampler at the head that keeps everything, or as much as the process bears. Other processes decide about their parts of a trace themselves; by chance they keep
+/// [`Aqueduct::local_tail`](crate::Aqueduct::local_tail) makes one before the processor that exports. Use it with a sampler at the head that keeps everything, or as much as the process bears. Other processes decide about their parts of a trace themselves; by chance they keep
 /// the same ones if they have the same share, but an error here does not reach them. For that a collector has to see all spans.
 ///
 /// # Threads and locks

@@ -117,27 +117,42 @@
 //! # Attributes with too many values
 //!
 //! A user's id in an attribute that is indexed makes an index of all users. A [`CardinalityLimiter`](crate::opentelemetry::CardinalityLimiter) keeps the frequent values and
-//! makes one of all others:
+//! makes one of all others, in whatever leaves through the handle:
 //!
 //! ```
-//! use aqueduct::opentelemetry::{CardinalityConfig, CardinalityLimiter};
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use aqueduct::opentelemetry::{Aqueduct, CardinalityConfig, CardinalityLimiter};
 //! use opentelemetry::KeyValue;
+//! use opentelemetry::trace::{Tracer, TracerProvider};
+//! use opentelemetry_sdk::trace::SdkTracerProvider;
+//! # let peer = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+//! # let server = peer.block_on(aqueduct_testkit::ScriptedPeer::start())?;
+//! # let endpoint = server.http_endpoint();
 //!
-//! let limiter = CardinalityLimiter::new(["user.id"], CardinalityConfig::default().with_max_values(1));
-//! let mut first = [KeyValue::new("user.id", "anna")];
-//! let mut second = [KeyValue::new("user.id", "bert")];
-//! assert_eq!((limiter.limit_attributes(&mut first), limiter.limit_attributes(&mut second)), (0, 1));
-//! assert_eq!(second[0].value.as_str(), "_OTHER");
+//! let users = Arc::new(CardinalityLimiter::new(["user.id"], CardinalityConfig::default().with_max_values(100)));
+//! let builder = Aqueduct::builder().limit_cardinality(Arc::clone(&users));
+//! # let builder = builder.variables(|_| None).endpoint(endpoint);
+//! let telemetry = builder.build()?;
+//! let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+//! let tracer = provider.tracer("shop");
+//! for user in 0..150 {
+//!     let attributes = [KeyValue::new("user.id", format!("u{user}"))];
+//!     drop(tracer.span_builder("request").with_attributes(attributes).start(&tracer));
+//! }
+//! assert_eq!(telemetry.shutdown(Duration::from_secs(5)).delivered(), 150);
+//! assert_eq!((users.stats().kept, users.stats().overflowed), (100, 50));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Keeping the traces that went wrong
 //!
-//! Whether a trace failed is known at its end. [`LocalTailProcessor`](crate::opentelemetry::LocalTailProcessor) holds the spans of each trace in this process until their
+//! Whether a trace failed is known at its end. [`Aqueduct::local_tail`](crate::opentelemetry::Aqueduct::local_tail) holds the spans of each trace in this process until their
 //! local root ends, and passes on those with errors, slow ones, and a share of the others. What other processes do, it does not know: for that there is `tail_sampling` in a gateway.
 //!
 //! ```
 //! use std::time::Duration;
-//! use aqueduct::opentelemetry::{Aqueduct, LocalTailConfig, LocalTailProcessor};
+//! use aqueduct::opentelemetry::{Aqueduct, LocalTailConfig};
 //! use opentelemetry::trace::{Span, Status, Tracer, TracerProvider};
 //! use opentelemetry_sdk::trace::SdkTracerProvider;
 //! # let peer = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -146,8 +161,7 @@
 //! # let telemetry = Aqueduct::builder().variables(|_| None).endpoint(endpoint).build()?;
 //!
 //! let keep = LocalTailConfig::new(Duration::from_secs(1), 0.0);
-//! let processor = LocalTailProcessor::new(telemetry.span_processor(), &keep)?;
-//! let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+//! let provider = SdkTracerProvider::builder().with_span_processor(telemetry.local_tail(&keep)?).build();
 //!
 //! let tracer = provider.tracer("shop");
 //! tracer.start("went well").end();
@@ -155,7 +169,7 @@
 //! failed.set_status(Status::error("no such item"));
 //! failed.end();
 //! // The provider first: what the tail still holds is decided then.
-//! provider.force_flush()?;
+//! provider.shutdown()?;
 //! assert_eq!(telemetry.shutdown(Duration::from_secs(5)).delivered(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
