@@ -42,6 +42,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! From `opentelemetry-otlp`: the [migration guide](https://github.com/aqueduct-otlp/aqueduct/blob/HEAD/docs/migration.md). A whole service, with axum: the example
+//! `axum_service`.
+//!
 //! # Concepts
 //!
 //! - [`Aqueduct`] is the handle: one for all signals, cheap to clone. It is built from the environment ([`Aqueduct::from_env`]) or by a [`Builder`], in which what the
@@ -178,3 +181,8 @@ pub use span_factory::SpanFactory;
 pub use tail::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError, LocalTailProcessor};
 pub use telemetry::{METRICS, SignalSnapshot, Snapshot, SpanCount};
 pub use temporality::TemporalityPreference;
+
+/// Compiles the examples of the migration guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migration.md")]
+mod migration {}

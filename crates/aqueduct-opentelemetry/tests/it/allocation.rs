@@ -1,5 +1,8 @@
 //! What a span costs the thread that ends it.
 
+use std::sync::Arc;
+
+use aqueduct_opentelemetry::{CardinalityConfig, CardinalityLimiter};
 use aqueduct_testkit::CountingAllocator;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, TraceFlags, TraceId, TraceState};
@@ -53,4 +56,23 @@ fn a_span_allocates_nothing() {
     let report = telemetry.flush(std::time::Duration::ZERO);
     assert_eq!(report.signals[0].lane.ledger.accepted + report.signals[0].lane.encoding_items, 120);
     telemetry.shutdown(std::time::Duration::ZERO);
+}
+
+/// Guards the same with a limiter: neither a value that is admitted nor one that overflows allocates.
+#[test]
+fn a_limited_span_allocates_nothing() {
+    let collector = Collector::new(Manner::Hanging);
+    for values in [0, 10] {
+        let config = CardinalityConfig::default().with_max_values(values);
+        let limiter = Arc::new(CardinalityLimiter::new(["http.route", "n"], config));
+        let telemetry = collector.builder().limit_cardinality(Arc::clone(&limiter)).build().unwrap();
+        let processor = telemetry.span_processor();
+        (0..20).for_each(|number| processor.on_end(span(number)));
+        let spans: Vec<_> = (20..120).map(span).collect();
+        let (_, made) =
+            CountingAllocator::count(|| spans.into_iter().for_each(|span| processor.on_end(span)));
+        assert_eq!(made.count, 0, "with room for {values} values");
+        assert_eq!(limiter.stats().overflowed, if values == 0 { 120 * 6 } else { 0 });
+        telemetry.shutdown(std::time::Duration::ZERO);
+    }
 }

@@ -29,6 +29,8 @@
 //!
 //! It needs no runtime and blocks none: a thread of its own batches, sends and retries for all three signals.
 //!
+//! From `opentelemetry-otlp` the [migration guide](https://github.com/aqueduct-otlp/aqueduct/blob/HEAD/docs/migration.md) leads here.
+//!
 //! # What it reads
 //!
 //! [`Aqueduct::from_env`](crate::opentelemetry::Aqueduct::from_env) reads `OTEL_*` as the specification has it; what the program says to
