@@ -11,6 +11,7 @@
 //! - [`payload`]: the OTLP requests that the micro-benchmarks work on;
 //! - [`interop`]: real clients through the gateway, field by field;
 //! - [`report`]: the table, `docs/benchmarks.md` and its plots;
+//! - [`sdk`]: applications with the OpenTelemetry SDK in front, and what stands behind it;
 //! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole.
 
 pub mod chaos;
@@ -20,6 +21,7 @@ pub mod interop;
 pub mod payload;
 pub mod process;
 pub mod report;
+pub mod sdk;
 pub mod suites;
 
 /// What goes wrong in a benchmark run is told to a person and ends the run, so a text is enough.

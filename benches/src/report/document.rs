@@ -91,7 +91,7 @@ fn document(facts: &Facts, suites: &[&Suite], rows: &[Row], drawn: &[&str]) -> S
          ## This run\n\n\
          - {date}, {} minutes{effort}\n\
          - {}, {} cores, {} GiB, Linux {}\n\
-         - {}, release profile (thin LTO), allocator mimalloc in every process that is compared (`case-faults`: the system's)\n\
+         - {}, release profile (thin LTO), allocator mimalloc in every process that is compared (`case-faults`, `opentelemetry`: the system's)\n\
          - {}\n\n",
         took.as_secs().div_ceil(60),
         machine.processor,

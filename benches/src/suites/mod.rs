@@ -9,6 +9,7 @@ mod gateway;
 pub mod lockfree;
 mod loopback;
 pub mod metrics;
+mod opentelemetry;
 pub mod pipeline;
 pub mod pool;
 mod receiver;
@@ -28,6 +29,7 @@ pub const ALL: &[&Suite] = &[
     &gateway::SUITE,
     &aqueduct::SUITE,
     &case_faults::SUITE,
+    &opentelemetry::SUITE,
     &pipeline::SUITE,
     &receiver::SUITE,
     &transport::SUITE,

@@ -56,6 +56,19 @@ fn applications_account_for_every_span() {
     }
 }
 
+/// Guards the applications with the SDK in front: every row is measured, neither side drops anything where there is room for all, and ours loses nothing
+/// on the way to a sink.
+#[test]
+fn applications_of_the_sdk_run() {
+    let suite = suites::find("opentelemetry").unwrap();
+    let rows = Run::suite(suite, Effort::Tiny, None, &mut |_| Ok(())).unwrap();
+    let declared: Vec<_> = suite.rows.iter().map(|row| row.name).collect();
+    assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), declared);
+    for row in rows.iter().filter(|row| row.name.ends_with("spans lost")) {
+        assert_eq!(row.ours, 0.0, "{}", row.name);
+    }
+}
+
 /// Guards that a filter runs nothing else: `--case` must not start processes it does not need.
 #[test]
 fn a_filter_without_a_match_starts_nothing() {
