@@ -12,7 +12,7 @@
 //! - [`interop`]: real clients through the gateway, field by field;
 //! - [`report`]: the table, `docs/benchmarks.md` and its plots;
 //! - [`sdk`]: applications with the OpenTelemetry SDK in front, and what stands behind it;
-//! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole.
+//! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole, and the cases.
 
 pub mod chaos;
 pub mod faults;

@@ -110,7 +110,7 @@ fn timed(providers: &Providers, seconds: f64, mut next: impl FnMut(Duration) -> 
     Told { made, thread_ns: of_each(making), cpu_ns: of_each(process_time() - before), ..Told::default() }
 }
 
-fn process_time() -> Duration {
+pub(super) fn process_time() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }

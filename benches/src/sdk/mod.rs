@@ -4,6 +4,7 @@
 //!
 //! - [`Order`] is what the program is asked for: a [`Load`], or a sink;
 //! - [`Told`] is what a load has measured;
+//! - [`Spread`] are services whose attributes have many values, and [`Consumed`] what that took;
 //! - [`Theatre`] starts the processes.
 
 mod behind;
@@ -11,10 +12,12 @@ mod items;
 mod load;
 mod order;
 mod sink;
+mod spread;
 mod theatre;
 
 pub use order::{Behind, Item, Load, Order, Shape, Told};
-pub use theatre::{Delivered, Theatre};
+pub use spread::{Consumed, Spread};
+pub use theatre::{Counter, Delivered, Theatre};
 
 use std::io::Write;
 
@@ -31,6 +34,7 @@ pub fn program() -> Result<(), Failure> {
     match serde_json::from_str(&text).map_err(|error| format!("`{text}`: {error}"))? {
         Order::Load(load) => say(&load::run(&load)?),
         Order::Sink => sink::run(),
+        Order::Spread(spread) => say(&spread::run(&spread)?),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spread::Spread;
+
 /// What a process is to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Order {
@@ -9,6 +11,8 @@ pub enum Order {
     Load(Load),
     /// A sink that counts items; it says where it listens, and how many it has when a line asks.
     Sink,
+    /// Services whose attributes have many values, and their consumer.
+    Spread(Spread),
 }
 
 /// What stands behind the SDK's tracer or logger.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::order::{Load, Order, Told};
+use super::spread::{Consumed, Spread};
 use crate::Failure;
 use crate::process::{Process, Profile, program};
 
@@ -15,6 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Theatre {
     program: PathBuf,
+}
+
+/// A sink that runs.
+#[derive(Debug)]
+pub struct Counter {
+    process: Process,
+    address: SocketAddr,
 }
 
 /// What an application and its sink say of the same items.
@@ -49,7 +57,7 @@ impl Theatre {
     /// The process does not do what it should.
     pub fn run(&self, load: &Load) -> Result<Told, Failure> {
         let name = format!("{:?}", load.behind);
-        Ok(serde_json::from_str(&self.start(&name, &Order::Load(load.clone()))?.finish(PATIENCE)?)?)
+        Ok(serde_json::from_str(&self.start(&name, None, &Order::Load(load.clone()))?.finish(PATIENCE)?)?)
     }
 
     /// Runs a load without a sink, and sees that its exporter got everything.
@@ -70,15 +78,48 @@ impl Theatre {
     /// # Errors
     /// A process does not do what it should; losses are no error.
     pub fn deliver(&self, load: &Load) -> Result<Delivered, Failure> {
-        let mut sink = self.start("sink", &Order::Sink)?;
-        let address: SocketAddr = sink.wait_for(PATIENCE, |line| serde_json::from_str(line).ok())?;
-        let told = self.run(&Load { endpoint: Some(format!("http://{address}")), ..load.clone() })?;
-        sink.say("count")?;
-        let received = sink.wait_for(PATIENCE, |line| line.parse().ok())?;
-        Ok(Delivered { told, received })
+        let mut sink = self.sink(None)?;
+        let told = self.run(&Load { endpoint: Some(sink.endpoint()), ..load.clone() })?;
+        Ok(Delivered { told, received: sink.count()? })
     }
 
-    fn start(&self, name: &str, order: &Order) -> Result<Process, Failure> {
-        Process::start(name, None, &self.program, &[serde_json::to_string(order)?])
+    /// Starts a sink; with a core, only on that core.
+    ///
+    /// # Errors
+    /// It does not listen.
+    pub fn sink(&self, core: Option<usize>) -> Result<Counter, Failure> {
+        let mut process = self.start("sink", core, &Order::Sink)?;
+        let address = process.wait_for(PATIENCE, |line| serde_json::from_str(line).ok())?;
+        Ok(Counter { process, address })
+    }
+
+    /// Runs services whose attributes have many values.
+    ///
+    /// # Errors
+    /// The process does not do what it should.
+    pub fn spread(&self, spread: &Spread) -> Result<Consumed, Failure> {
+        let services = self.start("services", None, &Order::Spread(*spread))?;
+        Ok(serde_json::from_str(&services.finish(PATIENCE)?)?)
+    }
+
+    fn start(&self, name: &str, core: Option<usize>, order: &Order) -> Result<Process, Failure> {
+        Process::start(name, core, &self.program, &[serde_json::to_string(order)?])
+    }
+}
+
+impl Counter {
+    /// Where it listens, as an endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Items that it has.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn count(&mut self) -> Result<u64, Failure> {
+        self.process.say("count")?;
+        self.process.wait_for(PATIENCE, |line| line.parse().ok())
     }
 }

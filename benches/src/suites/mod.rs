@@ -1,8 +1,9 @@
-//! The suites: one per published crate, `gateway` and `targets` for the whole, `case-faults` for an application in bad times, and `soak` outside the
-//! default run.
+//! The suites: one per published crate, `gateway` and `targets` for the whole, `case-faults` for an application in bad times,
+//! `case-cardinality` for what many values cost, and `soak` outside the default run.
 
 mod aqueduct;
 mod batch;
+mod case_cardinality;
 mod case_faults;
 pub mod exec;
 mod gateway;
@@ -28,6 +29,7 @@ pub const ALL: &[&Suite] = &[
     &targets::SUITE,
     &gateway::SUITE,
     &aqueduct::SUITE,
+    &case_cardinality::SUITE,
     &case_faults::SUITE,
     &opentelemetry::SUITE,
     &pipeline::SUITE,
