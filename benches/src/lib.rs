@@ -12,7 +12,8 @@
 //! - [`interop`]: real clients through the gateway, field by field;
 //! - [`report`]: the table, `docs/benchmarks.md` and its plots;
 //! - [`sdk`]: applications with the OpenTelemetry SDK in front, and what stands behind it;
-//! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole, and the cases.
+//! - [`suites`]: one module per published crate, `gateway` and `targets` for the whole, and the cases;
+//! - [`web`]: a web service with and without telemetry, and the load on it.
 
 pub mod chaos;
 pub mod faults;
@@ -23,6 +24,7 @@ pub mod process;
 pub mod report;
 pub mod sdk;
 pub mod suites;
+pub mod web;
 
 /// What goes wrong in a benchmark run is told to a person and ends the run, so a text is enough.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

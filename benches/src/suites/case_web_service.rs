@@ -17,8 +17,7 @@ pub(super) const SUITE: Suite = Suite {
     name: "case-web-service",
     about: "A service (axum, HTTP/1.1) on one core answers with a JSON of 800 bytes; 32 connections on the other core ask, each with one request under way, and a sink there counts the spans. \
             A request extracts its parent (there is none), and makes a server span of four attributes. Three services in turns: without telemetry, with ours (the SDK's tracer; \
-            our sampler, ids, propagator and processor), with the stock SDK and its gRPC exporter; a queue of 4,096, batches of 512, a delay of 200 ms and four exports at a time for both, of \
-            which the SDK's processor ignores the last. At 1 % ours samples by the rate sampler, which adapts to the load, and the SDK by its ratio. `closed loop` asks as fast as it is answered. \
+            our sampler, ids, propagator and processor), with the stock SDK and its gRPC exporter; a queue of 4,096, batches of 512, and a delay of 200 ms for both, and four exports at a time, of which the SDK's processor makes one. At 1 % ours samples by the rate sampler, which adapts to the load, and the SDK by its ratio. `closed loop` asks as fast as it is answered. \
             All else is asked by the clock, at 70 % of what the service without telemetry answers then. Added CPU is what the service's process takes more for a request than the one without telemetry in the \
             same turn, and latency counts from the intended time. RSS is that of ours at 100 %, over three minutes; its slope is the Theil-Sen estimate of the second half. With `--quick` all times are shorter.",
     rows: &[
@@ -47,7 +46,6 @@ const OURS: Telemetry = Telemetry::Ours(Keep::All);
 /// One service under load.
 #[derive(Clone, Copy, Debug)]
 struct Round {
-    requests: f64,
     per_second: f64,
     cpu_us: f64,
     p99_us: f64,
@@ -77,15 +75,22 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     }
     let [off, hundredth, stock_hundredth, ours, stock] = &rounds;
     let of = |rounds: &[Round], figure: fn(&Round) -> f64| rounds.iter().map(figure).collect::<Vec<_>>();
-    let added = |rounds: &[Round]| rounds.iter().zip(off).map(|(with, off)| with.cpu_us - off.cpu_us).collect();
+    let added =
+        |rounds: &[Round]| rounds.iter().zip(off).map(|(with, off)| with.cpu_us - off.cpu_us).collect();
     let share = |rounds: &[Round]| {
         rounds.iter().zip(off).map(|(with, off)| 100.0 * (with.cpu_us / off.cpu_us - 1.0)).collect()
     };
-    let p99 = |rounds: &[Round]| Samples { ours: of(rounds, |round| round.p99_us), peer: of(off, |round| round.p99_us) };
+    let p99 = |rounds: &[Round]| Samples {
+        ours: of(rounds, |round| round.p99_us),
+        peer: of(off, |round| round.p99_us),
+    };
     let both = |figure| Samples { ours: of(ours, figure), peer: of(stock, figure) };
     let rows = [
         ("telemetry off: CPU", Samples { ours: of(off, |round| round.cpu_us), peer: Vec::new() }),
-        ("1 %: added CPU, share of the service's", Samples { ours: share(hundredth), peer: share(stock_hundredth) }),
+        (
+            "1 %: added CPU, share of the service's",
+            Samples { ours: share(hundredth), peer: share(stock_hundredth) },
+        ),
         ("100 %: added CPU", Samples { ours: added(ours), peer: added(stock) }),
         ("100 %: added CPU, share of the service's", Samples { ours: share(ours), peer: share(stock) }),
         ("1 %: P99", p99(hundredth)),
@@ -123,7 +128,6 @@ fn round(stand: &Stand, telemetry: Telemetry, seconds: f64, rate: Option<f64>) -
     let received = settled(&mut service)? as f64;
     let after = service.usage()?;
     Ok(Round {
-        requests: driven.requests as f64,
         per_second: driven.requests as f64 / driven.seconds,
         cpu_us: after.cpu_since(&before).as_secs_f64() * 1e6 / driven.requests as f64,
         p99_us: driven.p99_us,

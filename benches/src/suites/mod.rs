@@ -1,10 +1,11 @@
 //! The suites: one per published crate, `gateway` and `targets` for the whole, `case-faults` for an application in bad times,
-//! `case-cardinality` for what many values cost, and `soak` outside the default run.
+//! `case-web-service` and `case-cardinality` for what telemetry adds to services, and `soak` outside the default run.
 
 mod aqueduct;
 mod batch;
 mod case_cardinality;
 mod case_faults;
+mod case_web_service;
 pub mod exec;
 mod gateway;
 pub mod lockfree;
@@ -29,6 +30,7 @@ pub const ALL: &[&Suite] = &[
     &targets::SUITE,
     &gateway::SUITE,
     &aqueduct::SUITE,
+    &case_web_service::SUITE,
     &case_cardinality::SUITE,
     &case_faults::SUITE,
     &opentelemetry::SUITE,

@@ -79,7 +79,9 @@ async fn one(drive: Drive, start: Instant, number: u32) -> Result<Histogram<u64>
             break;
         }
         let id = (turn * 7919 + u64::from(number)) % 100_000_000;
-        let request = format!("GET /orders/{id:08} HTTP/1.1\r\nhost: shop.example\r\nuser-agent: aqueduct-bench\r\naccept: */*\r\n\r\n");
+        let request = format!(
+            "GET /orders/{id:08} HTTP/1.1\r\nhost: shop.example\r\nuser-agent: aqueduct-bench\r\naccept: */*\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut read = 0;
         while length.is_none_or(|length| read < length) {

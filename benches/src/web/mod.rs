@@ -9,7 +9,7 @@ mod tracing;
 
 pub use drive::{Drive, Driven};
 pub use service::Service;
-pub use stand::{Running, Stand};
+pub use stand::{Running, Stand, ended};
 pub use tracing::{Keep, Telemetry};
 
 use std::io::Write;

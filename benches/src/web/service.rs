@@ -35,7 +35,7 @@ pub(super) fn run(service: &Service) -> Result<(), Failure> {
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         super::say(&listener.local_addr()?)?;
-        let (closed, wait) = tokio::sync::oneshot::channel();
+        let (closed, wait) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
             // Whatever it is that ends the input: nobody wants the service any more.
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());

@@ -34,7 +34,11 @@ impl Stand {
     /// # Errors
     /// Something does not compile.
     pub fn prepare(profile: Profile) -> Result<Stand, Failure> {
-        Ok(Stand { program: program(profile, "web")?, sinks: Theatre::prepare(profile)?, cores: Cores::allowed() })
+        Ok(Stand {
+            program: program(profile, "web")?,
+            sinks: Theatre::prepare(profile)?,
+            cores: Cores::allowed(),
+        })
     }
 
     /// Starts a service.
@@ -53,7 +57,13 @@ impl Stand {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn load(&self, running: &Running, connections: u32, seconds: f64, rate: Option<f64>) -> Result<Process, Failure> {
+    pub fn load(
+        &self,
+        running: &Running,
+        connections: u32,
+        seconds: f64,
+        rate: Option<f64>,
+    ) -> Result<Process, Failure> {
         let drive = Drive { to: running.address, connections, seconds, rate };
         self.process("load", self.cores.generator, &Role::Drive(drive))
     }
@@ -62,7 +72,13 @@ impl Stand {
     ///
     /// # Errors
     /// It does not do what it should.
-    pub fn drive(&self, running: &Running, connections: u32, seconds: f64, rate: Option<f64>) -> Result<Driven, Failure> {
+    pub fn drive(
+        &self,
+        running: &Running,
+        connections: u32,
+        seconds: f64,
+        rate: Option<f64>,
+    ) -> Result<Driven, Failure> {
         ended(self.load(running, connections, seconds, rate)?, seconds)
     }
 

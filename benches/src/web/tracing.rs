@@ -6,18 +6,20 @@ use aqueduct_opentelemetry::{Aqueduct, Propagator, Sampler};
 use aqueduct_sampling::{RateConfig, Target};
 use aqueduct_transport::Protocol;
 use axum::http::HeaderMap;
+use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Span as _, SpanKind, Tracer, TracerProvider};
-use opentelemetry::KeyValue;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler as SdkSampler, SdkTracer, SdkTracerProvider, Span};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler as SdkSampler, SdkTracer, SdkTracerProvider, Span,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-// The case's settings, for both.
+// The case's settings, for both; the SDK's processor exports one batch at a time.
 const QUEUE: usize = 4_096;
 const BATCH: usize = 512;
 const DELAY: Duration = Duration::from_millis(200);
@@ -53,17 +55,21 @@ pub(super) struct Tracing {
 impl Tracing {
     /// In a runtime, which the SDK's exporter needs.
     pub(super) fn new(telemetry: Telemetry, endpoint: &str) -> Result<Option<Tracing>, Failure> {
-        let builder = SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name("shop").build());
+        let builder =
+            SdkTracerProvider::builder().with_resource(Resource::builder().with_service_name("shop").build());
         let (builder, propagator): (_, Box<dyn TextMapPropagator + Send + Sync>) = match telemetry {
             Telemetry::Off => return Ok(None),
             Telemetry::Stock(keep) => {
-                let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+                let exporter = opentelemetry_otlp::SpanExporter::builder()
+                    .with_tonic()
+                    .with_endpoint(endpoint)
+                    .build()?;
                 let config = BatchConfigBuilder::default()
                     .with_max_queue_size(QUEUE)
                     .with_max_export_batch_size(BATCH)
-                    .with_scheduled_delay(DELAY)
-                    .with_max_concurrent_exports(EXPORTS);
-                let processor = BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
+                    .with_scheduled_delay(DELAY);
+                let processor =
+                    BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
                 let share = match keep {
                     Keep::All => SdkSampler::AlwaysOn,
                     Keep::Hundredth => SdkSampler::TraceIdRatioBased(0.01),
@@ -72,7 +78,11 @@ impl Tracing {
                 (builder.with_span_processor(processor), Box::new(TraceContextPropagator::new()))
             }
             Telemetry::Ours(keep) => {
-                let telemetry = Aqueduct::builder().variables(setting).endpoint(endpoint).protocol(Protocol::Grpc).build()?;
+                let telemetry = Aqueduct::builder()
+                    .variables(setting)
+                    .endpoint(endpoint)
+                    .protocol(Protocol::Grpc)
+                    .build()?;
                 let builder = builder.with_id_generator(telemetry.id_generator()).with_sampler(match keep {
                     Keep::All => telemetry.sampler(),
                     Keep::Hundredth => Sampler::rate(&RateConfig::new(Target::Ratio(0.01)))?.0,

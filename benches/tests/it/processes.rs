@@ -69,6 +69,21 @@ fn applications_of_the_sdk_run() {
     }
 }
 
+/// Guards the cases of services: every row is measured, the limit holds, and ours loses no span of a request.
+#[test]
+fn services_run() {
+    for (suite, exact) in [
+        ("case-cardinality", "distinct values of a key that leave"),
+        ("case-web-service", "100 %: requests without a span in the sink"),
+    ] {
+        let suite = suites::find(suite).unwrap();
+        let rows = Run::suite(suite, Effort::Tiny, None, &mut |_| Ok(())).unwrap();
+        assert_eq!(rows.len(), suite.rows.len());
+        let row = rows.iter().find(|row| row.name == exact).unwrap();
+        assert!(row.ours <= if row.unit == "%" { 0.0 } else { 500.0 }, "{row:?}");
+    }
+}
+
 /// Guards that a filter runs nothing else: `--case` must not start processes it does not need.
 #[test]
 fn a_filter_without_a_match_starts_nothing() {
