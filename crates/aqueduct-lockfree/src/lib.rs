@@ -50,6 +50,7 @@
 //! - [`HashMap`]: reads that take no lock and write no shared line but the reader's own; for tables that are read far more than they are written.
 //! - [`ShardedCounter`], [`ShardedMax`], [`ShardedMin`]: a cell for each thread, added up when read.
 //! - [`PerThread`]: a value of any kind for each thread, absorbed into a common rest when the thread ends.
+//! - [`SignalCell`]: a value that one thread at a time has, never waited for, and signals that reach whoever has it.
 //! - [`CachePadded`]: a value on lines of its own. 128 bytes where processors fetch pairs of lines, as x86-64 and arm64 do.
 //!
 //! The words, as used throughout: an operation is *wait-free* if it ends after a bounded number of its own steps, whatever other threads
@@ -64,6 +65,7 @@
 //! | [`Queue`] | as [`Ring`], and a push that begins a segment allocates |
 //! | [`HashMap`] | reads are wait-free; writers block each other by a lock per shard |
 //! | [`PerThread`] | using one's value is wait-free, after a first time that takes a lock; reading, beginning and ending take the lock |
+//! | [`SignalCell`] | wait-free; who does not get the value is told so |
 //! | counters | recording is wait-free while there are as many cells as threads, lock-free beyond; reading is wait-free, taking a count lock-free |
 //!
 //! # Guarantees
@@ -97,7 +99,7 @@
 //! # Safety
 //!
 //! This crate contains unsafe code, for five reasons: cells that are handed from thread to thread by an atomic (the slots of [`Ring`],
-//! [`Queue`] and [`Lanes`]), memory that is freed by the side that uses it last (the segments of a lane), memory that
+//! [`Queue`] and [`Lanes`], and [`SignalCell`]), memory that is freed by the side that uses it last (the segments of a lane), memory that
 //! crossbeam-epoch frees when nobody can see it any more (segments of [`Queue`], entries and tables of [`HashMap`]), the way from a thread to its own
 //! producer, and the way to its own value ([`PerThread`]).
 //! Each is specified in the header of its module: who owns what from when to when. No protocol rests on timing, and no index on
@@ -119,6 +121,7 @@ mod place;
 pub mod queue;
 mod quiet;
 mod ring;
+mod signal_cell;
 mod sync;
 
 pub use counter::{ShardedCounter, ShardedMax, ShardedMin};
@@ -131,3 +134,4 @@ pub use per_thread::{Absorb, PerThread};
 #[doc(inline)]
 pub use queue::Queue;
 pub use ring::Ring;
+pub use signal_cell::SignalCell;

@@ -8,6 +8,7 @@ pub mod map;
 pub mod queue;
 mod ring;
 mod scenes;
+mod signal_cell;
 mod threads;
 
 use crate::Failure;
@@ -24,7 +25,8 @@ pub(super) const SUITE: Suite = Suite {
     measure,
 };
 
-const GROUPS: &[&[Declared]] = &[lanes::ROWS, ring::ROWS, queue::ROWS, map::ROWS, counter::ROWS];
+const GROUPS: &[&[Declared]] =
+    &[lanes::ROWS, ring::ROWS, queue::ROWS, map::ROWS, counter::ROWS, signal_cell::ROWS];
 const ROWS: &[Declared] = &concatenated::<{ count() }>();
 
 fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
@@ -32,7 +34,8 @@ fn measure(run: &mut Run<'_>) -> Result<(), Failure> {
     ring::measure(run)?;
     queue::measure(run)?;
     map::measure(run)?;
-    counter::measure(run)
+    counter::measure(run)?;
+    signal_cell::measure(run)
 }
 
 const fn count() -> usize {

@@ -19,4 +19,5 @@ mod regressions;
 mod ring;
 mod ring_history;
 mod ring_stress;
+mod signal_cell;
 mod traps;

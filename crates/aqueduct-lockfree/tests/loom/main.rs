@@ -8,6 +8,7 @@ mod map;
 mod per_thread;
 mod queue;
 mod ring;
+mod signal_cell;
 
 /// Explores every interleaving with so many switches of threads where they were not due.
 fn model(preemptions: usize, work: impl Fn() + Send + Sync + 'static) {
