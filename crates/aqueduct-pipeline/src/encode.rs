@@ -66,6 +66,7 @@ pub struct ItemSink<'c> {
 }
 
 impl<'c> ItemSink<'c> {
+    #[inline]
     pub(crate) fn new(builder: &'c mut ChunkBuilder) -> ItemSink<'c> {
         ItemSink { builder, wrong_signal: false }
     }
@@ -77,6 +78,7 @@ impl<'c> ItemSink<'c> {
     }
 
     /// Writes a span.
+    #[inline]
     pub fn push_span<S: SpanSource + ?Sized>(&mut self, scope: &ScopePrefix, span: &S) {
         if self.is_of(Signal::Traces) {
             self.builder.push_span(scope, span);
@@ -84,6 +86,7 @@ impl<'c> ItemSink<'c> {
     }
 
     /// Writes a log record.
+    #[inline]
     pub fn push_log<L: LogSource + ?Sized>(&mut self, scope: &ScopePrefix, log: &L) {
         if self.is_of(Signal::Logs) {
             self.builder.push_log(scope, log);
@@ -91,6 +94,7 @@ impl<'c> ItemSink<'c> {
     }
 
     /// Writes a metric with all its points, each of which is an item.
+    #[inline]
     pub fn push_metric<M: MetricSource + ?Sized>(&mut self, scope: &ScopePrefix, metric: &M) {
         if self.is_of(Signal::Metrics) {
             self.builder.push_metric(scope, metric);
@@ -98,6 +102,7 @@ impl<'c> ItemSink<'c> {
     }
 
     /// Not `wrong_signal |= !is`, which rustc 1.95 compiles to setting it always where the optimizer sees the caller's branch.
+    #[inline]
     fn is_of(&mut self, signal: Signal) -> bool {
         if self.builder.signal() == signal {
             return true;
@@ -107,6 +112,7 @@ impl<'c> ItemSink<'c> {
     }
 
     /// What a push is answered with if the encoder did not panic.
+    #[inline]
     fn answer(&self) -> Result<(), Refused> {
         if self.wrong_signal { Err(Refused::WrongSignal) } else { Ok(()) }
     }
@@ -222,6 +228,7 @@ impl<E> EncodingIntake<E> {
     /// # Panics
     ///
     /// Never, but for a panic of an encoder whose payload panics again when it is dropped.
+    #[inline]
     pub fn push<T: ?Sized>(&self, item: &T) -> Result<(), Refused>
     where
         E: Encode<T>,

@@ -41,9 +41,9 @@ struct Limits {
 }
 
 impl Limits {
-    /// An eighth of the bytes is left for the next item, so that buffers rarely grow.
-    fn are_reached(self, bytes: u64, items: u64) -> bool {
-        bytes >= self.bytes - self.bytes / 8 || items >= self.items
+    /// A chunk of so many bytes is full. An eighth of them is left for the next item, so that buffers rarely grow.
+    fn full_at(self) -> usize {
+        (self.bytes - self.bytes / 8) as usize
     }
 }
 

@@ -36,8 +36,8 @@ fn ever() -> Instant {
 struct Chunks {
     slot: Slot<Vec<u32>>,
     sealed: Mutex<Vec<u32>>,
-    /// loom changes threads only where both do something to the same object, and the release of a lock is nothing to it: so that others find a writer inside, it
-    /// touches this there, and so do they before they try.
+    /// loom changes threads only where both do something to the same object: so that others find a writer inside, it touches this there, and so do they before they
+    /// try.
     touched: AtomicUsize,
 }
 
@@ -97,6 +97,23 @@ fn an_ask_is_answered_by_who_is_inside() {
         let expected = if pushed.is_ok() { vec![1, 2] } else { vec![1] };
         assert_eq!(chunks.sealed(), expected);
         assert_eq!(chunks.push(3), Err(Shut::Closed));
+    });
+}
+
+/// Guards a close beside another ask: it is not taken for done when that one is answered.
+#[test]
+fn a_close_waits_for_its_own_answer() {
+    model(4, || {
+        let chunks = Chunks::new();
+        let (pusher, asker) = (Arc::clone(&chunks), Arc::clone(&chunks));
+        let pusher = thread::spawn(move || pusher.push(1).is_ok());
+        let asker = thread::spawn(move || _ = asker.ask(Ask::Seal));
+        assert!(chunks.ask_and_wait(Ask::Close));
+        // Somebody may still be inside, to find that it is closed.
+        assert!(chunks.push(2).is_err());
+        let pushed = pusher.join().unwrap();
+        asker.join().unwrap();
+        assert_eq!(chunks.sealed(), if pushed { vec![1] } else { vec![] });
     });
 }
 

@@ -20,9 +20,6 @@ use crate::refused::Refused;
 /// An item that finds all slots busy gets a buffer of this size at first.
 const ALONE_BYTES: usize = 1024;
 
-/// One call of an encoder, which must not panic.
-type EncodeItem<'a> = &'a mut dyn FnMut(&mut ItemSink<'_>) -> Result<(), Refused>;
-
 /// A set of slots for chunks of one resource.
 pub(crate) struct Slots {
     /// A power of two of them.
@@ -84,8 +81,12 @@ impl Slots {
         builder.with_capacity(capacity).with_pool(self.slabs.clone())
     }
 
-    /// Encodes into the chunk of this thread's slot, or of the next one that is free.
-    pub(crate) fn push(&self, shared: &Shared, encode: EncodeItem<'_>) -> Result<(), Refused> {
+    /// Encodes into the chunk of this thread's slot, or of the next one that is free. `encode` is one call of an encoder, which must not panic.
+    #[inline]
+    pub(crate) fn push<F>(&self, shared: &Shared, encode: &mut F) -> Result<(), Refused>
+    where
+        F: FnMut(&mut ItemSink<'_>) -> Result<(), Refused>,
+    {
         let home = home();
         for step in 0..self.places.len() {
             let index = home.wrapping_add(step) & (self.places.len() - 1);
@@ -107,41 +108,57 @@ impl Slots {
         self.push_alone(shared, home, encode)
     }
 
-    fn push_into(
+    #[inline]
+    fn push_into<F>(
         &self,
         shared: &Shared,
         index: usize,
         open: &mut OpenChunk,
-        encode: EncodeItem<'_>,
-    ) -> Result<(), Refused> {
+        encode: &mut F,
+    ) -> Result<(), Refused>
+    where
+        F: FnMut(&mut ItemSink<'_>) -> Result<(), Refused>,
+    {
         let opens = open.reserved == 0;
         if opens {
             shared.reserve_now(self.limits.bytes)?;
             open.reserved = self.limits.bytes;
         }
         let done = encode(&mut ItemSink::new(&mut open.builder));
+        let items = open.builder.items();
+        self.places[index].items.store(items, Ordering::Relaxed);
+        if opens || items >= self.limits.items || open.builder.is_full(self.limits.full_at()) {
+            self.settle(shared, index, open, opens);
+        }
+        done
+    }
+
+    /// Sees to a chunk that is full, or was opened just now.
+    #[cold]
+    fn settle(&self, shared: &Shared, index: usize, open: &mut OpenChunk, opens: bool) {
         if open.builder.is_empty() {
             shared.release(&shared.lanes, std::mem::take(&mut open.reserved));
-            return done;
+            return;
         }
         let len = open.builder.len() as u64;
         if len > open.reserved {
             shared.charge(len - open.reserved);
             open.reserved = len;
         }
-        self.places[index].items.store(open.builder.items(), Ordering::Relaxed);
-        if self.limits.are_reached(len, open.builder.items()) {
+        if len >= self.limits.full_at() as u64 || open.builder.items() >= self.limits.items {
             self.seal(shared, index, open);
         } else if opens {
             shared.open_chunks.note_opened();
             shared.arm();
         }
-        done
     }
 
     /// Makes a chunk of what is encoded, which goes where the chunks of slot `index` go.
     #[cold]
-    fn push_alone(&self, shared: &Shared, index: usize, encode: EncodeItem<'_>) -> Result<(), Refused> {
+    fn push_alone<F>(&self, shared: &Shared, index: usize, encode: &mut F) -> Result<(), Refused>
+    where
+        F: FnMut(&mut ItemSink<'_>) -> Result<(), Refused>,
+    {
         let mut builder = self.builder(ALONE_BYTES);
         let done = encode(&mut ItemSink::new(&mut builder));
         shared.put(index, builder.seal(), Priority::Normal, None)?;
