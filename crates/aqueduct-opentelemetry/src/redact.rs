@@ -70,9 +70,10 @@ impl Redactor {
         }
     }
 
+    /// `None` if it leaves everything as it is.
     #[inline]
-    pub(crate) fn is_some(&self) -> bool {
-        self.limiter.is_some() || self.function.is_some()
+    pub(crate) fn if_any(&self) -> Option<&Redactor> {
+        (self.limiter.is_some() || self.function.is_some()).then_some(self)
     }
 }
 

@@ -9,7 +9,6 @@ use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 
 use crate::encode::{Attributes, put};
-use crate::redact::Redactor;
 
 pub(crate) const SERVICE_NAME: &str = "service.name";
 
@@ -74,8 +73,7 @@ impl Configured {
 /// The attributes in the order of their keys: equal resources have equal heads, which whoever comes later need not write twice.
 pub(crate) fn prefix(resource: &Resource) -> ResourcePrefix {
     let sorted: BTreeMap<&Key, &Value> = resource.iter().collect();
-    let redactor = Redactor::default();
-    let rules = Attributes { count: u32::MAX, value_length: None, redactor: &redactor };
+    let rules = Attributes { count: u32::MAX, value_length: None, redactor: None };
     let head = ResourcePrefix::new(|out| {
         sorted.iter().for_each(|(key, value)| put(out, key.as_str(), value, &rules));
     });

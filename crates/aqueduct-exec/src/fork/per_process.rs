@@ -84,6 +84,7 @@ impl<T> PerProcess<T> {
     /// The value of this process, built now if it has none; `build` is given what was inherited, as [`inherited`](Self::inherited) is.
     ///
     /// When several threads build at the same time, one value stays and the others are dropped.
+    #[inline]
     pub fn get_or_build(&self, build: impl FnOnce(Option<&T>) -> T) -> &T {
         match self.get_or_try_build(|inherited| Ok::<T, Infallible>(build(inherited))) {
             Ok(value) => value,

@@ -13,7 +13,8 @@ pub(crate) struct Attributes<'a> {
     pub(crate) count: u32,
     /// Texts and byte strings are so long at most.
     pub(crate) value_length: Option<u32>,
-    pub(crate) redactor: &'a Redactor,
+    /// `None` if nothing is asked of values: [`Redactor::if_any`].
+    pub(crate) redactor: Option<&'a Redactor>,
 }
 
 impl Attributes<'_> {

@@ -4,7 +4,7 @@ use aqueduct_wire::encode::{ArraySink, AttributeSink, ValueRef};
 use opentelemetry::{Array, Value};
 
 use super::Attributes;
-use crate::redact::Left;
+use crate::redact::{Left, Redactor};
 
 /// At most so many characters of a text.
 #[inline]
@@ -24,9 +24,19 @@ fn shortened(text: &str, longest: usize) -> &str {
 /// Writes an attribute under these rules.
 #[inline]
 pub(crate) fn put(out: &mut AttributeSink<'_>, key: &str, value: &Value, rules: &Attributes<'_>) {
+    // What most are, by two branches that a processor learns, where a jump by a table has to be looked up.
+    if let Value::String(text) = value {
+        rules.push(out, key, ValueRef::Str(cut(text.as_str(), rules.value_length)));
+    } else if let Value::I64(value) = value {
+        rules.push(out, key, ValueRef::Int(*value));
+    } else {
+        put_other(out, key, value, rules);
+    }
+}
+
+#[inline(never)]
+fn put_other(out: &mut AttributeSink<'_>, key: &str, value: &Value, rules: &Attributes<'_>) {
     match value {
-        Value::String(text) => rules.push(out, key, ValueRef::Str(cut(text.as_str(), rules.value_length))),
-        Value::I64(value) => rules.push(out, key, ValueRef::Int(*value)),
         Value::Bool(value) => rules.push(out, key, ValueRef::Bool(*value)),
         Value::F64(value) => rules.push(out, key, ValueRef::Double(*value)),
         Value::Array(Array::Bool(values)) => rules.push(out, key, ValueRef::Bools(values)),
@@ -49,19 +59,19 @@ impl Attributes<'_> {
     /// Writes what the redactor leaves.
     #[inline]
     pub(crate) fn push(&self, out: &mut AttributeSink<'_>, key: &str, value: ValueRef<'_>) {
-        if self.redactor.is_some() {
-            return self.push_redacted(out, key, value);
+        match self.redactor {
+            None => out.push(key, value),
+            Some(redactor) => push_redacted(redactor, out, key, value),
         }
-        out.push(key, value);
     }
+}
 
-    #[cold]
-    fn push_redacted(&self, out: &mut AttributeSink<'_>, key: &str, value: ValueRef<'_>) {
-        match self.redactor.ask(key, &value) {
-            Left::Same => out.push(key, value),
-            Left::Nothing => {}
-            Left::Text(text) => out.push(key, ValueRef::Str(&text)),
-        }
+#[cold]
+fn push_redacted(redactor: &Redactor, out: &mut AttributeSink<'_>, key: &str, value: ValueRef<'_>) {
+    match redactor.ask(key, &value) {
+        Left::Same => out.push(key, value),
+        Left::Nothing => {}
+        Left::Text(text) => out.push(key, ValueRef::Str(&text)),
     }
 }
 

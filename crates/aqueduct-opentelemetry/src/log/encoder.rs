@@ -46,7 +46,7 @@ impl LogEncoder {
         let scopes = scopes.get_or_build(|_| Scopes::new());
         // The target of a record stands for the name of its scope, as in the SDK's own exporters.
         let target = item.record.target().map(|target| &**target);
-        let source = Source { record: item.record, limits, redactor };
+        let source = Source { record: item.record, limits, redactor: redactor.if_any() };
         scopes.with(item.scope, target, |scope| write(scope, &source));
     }
 }

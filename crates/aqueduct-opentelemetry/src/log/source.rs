@@ -1,9 +1,10 @@
 //! A log record of the SDK, as the encoder asks for it.
 
 use aqueduct_wire::encode::{AttributeSink, LogSource, ValueRef, ValueSink};
+use opentelemetry::logs::AnyValue;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use crate::encode::{Attributes, lend, nanos, over};
+use crate::encode::{Attributes, cut, lend, nanos, over};
 use crate::limits::Limits;
 use crate::redact::{BODY, Left, Redactor};
 
@@ -11,7 +12,7 @@ use crate::redact::{BODY, Left, Redactor};
 pub(super) struct Source<'a> {
     pub(super) record: &'a SdkLogRecord,
     pub(super) limits: &'a Limits,
-    pub(super) redactor: &'a Redactor,
+    pub(super) redactor: Option<&'a Redactor>,
 }
 
 impl LogSource for Source<'_> {
@@ -39,6 +40,9 @@ impl LogSource for Source<'_> {
     #[inline]
     fn body(&self, out: ValueSink<'_>) {
         let Some(body) = self.record.body() else { return };
+        if let (AnyValue::String(text), None) = (body, self.redactor) {
+            return out.put(ValueRef::Str(text.as_str()));
+        }
         let rules = Attributes { count: u32::MAX, value_length: None, redactor: self.redactor };
         let mut out = Some(out);
         lend(body, &rules, &mut |value| {
@@ -54,7 +58,15 @@ impl LogSource for Source<'_> {
         let rules =
             Attributes { count: log_attributes, value_length: log_value_length, redactor: self.redactor };
         for (key, value) in self.record.attributes_iter().take(log_attributes as usize) {
-            lend(value, &rules, &mut |value| rules.push(out, key.as_str(), value));
+            let key = key.as_str();
+            match value {
+                // What most are, without a call through a pointer.
+                AnyValue::String(text) => {
+                    rules.push(out, key, ValueRef::Str(cut(text.as_str(), rules.value_length)));
+                }
+                AnyValue::Int(value) => rules.push(out, key, ValueRef::Int(*value)),
+                other => lend(other, &rules, &mut |value| rules.push(out, key, value)),
+            }
         }
     }
 
@@ -86,8 +98,8 @@ impl LogSource for Source<'_> {
 }
 
 #[inline]
-fn put_body(out: ValueSink<'_>, value: ValueRef<'_>, redactor: &Redactor) {
-    match redactor.ask(BODY, &value) {
+fn put_body(out: ValueSink<'_>, value: ValueRef<'_>, redactor: Option<&Redactor>) {
+    match redactor.map_or(Left::Same, |redactor| redactor.ask(BODY, &value)) {
         Left::Same => out.put(value),
         Left::Nothing => {}
         Left::Text(text) => out.put(ValueRef::Str(&text)),

@@ -14,7 +14,6 @@ use opentelemetry_sdk::metrics::data::{
 
 use super::number::Numeric;
 use crate::encode::{Attributes, nanos, put};
-use crate::redact::Redactor;
 
 /// When the points of a metric were collected: all at once.
 #[derive(Clone, Copy)]
@@ -31,8 +30,7 @@ pub(super) struct Point<'a, P> {
 
 /// Limits are not for metrics (OpenTelemetry specification, "Attribute Limits").
 fn put_all<'a>(out: &mut AttributeSink<'_>, attributes: impl Iterator<Item = &'a KeyValue>) {
-    let redactor = Redactor::default();
-    let rules = Attributes { count: u32::MAX, value_length: None, redactor: &redactor };
+    let rules = Attributes { count: u32::MAX, value_length: None, redactor: None };
     attributes.for_each(|attribute| put(out, attribute.key.as_str(), &attribute.value, &rules));
 }
 

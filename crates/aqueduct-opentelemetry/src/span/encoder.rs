@@ -38,7 +38,7 @@ impl SpanEncoder {
         let Rules { limits, redactor, scopes } = &*self.0;
         let scopes = scopes.get_or_build(|_| Scopes::new());
         with_trace_state(span.span_context.trace_state(), &ITEM, |trace_state| {
-            let source = Source { span, trace_state, limits, redactor };
+            let source = Source { span, trace_state, limits, redactor: redactor.if_any() };
             scopes.with(&span.instrumentation_scope, None, |scope| write(scope, &source));
         });
     }

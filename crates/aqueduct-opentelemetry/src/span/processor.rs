@@ -65,7 +65,7 @@ impl SpanProcessor {
 
     /// Why the span is not exported, if it is not.
     #[inline]
-    fn take(&self, mut span: SpanData, sampled: bool) -> Result<(), NotTaken> {
+    fn take(&self, span: &mut SpanData, sampled: bool) -> Result<(), NotTaken> {
         let inner = self.port.inner();
         if !sampled && !inner.export_unsampled {
             return Err(NotTaken::NotSampled);
@@ -74,10 +74,10 @@ impl SpanProcessor {
             return Err(NotTaken::AlreadyShutdown);
         }
         let spans = self.spans.as_ref().ok_or(NotTaken::Unavailable)?;
-        if let Some(why) = inner.span_filter.refuses(&mut span) {
+        if let Some(why) = inner.span_filter.refuses(span) {
             return Err(why);
         }
-        spans.push(&span).map_err(NotTaken::from)
+        spans.push(&*span).map_err(NotTaken::from)
     }
 }
 
@@ -92,10 +92,10 @@ impl opentelemetry_sdk::trace::SpanProcessor for SpanProcessor {
         self.port.counts().started(origin, span.span_context().is_sampled());
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         let sampled = span.span_context.is_sampled();
         self.port.counts().ended(sampled);
-        if let Err(why) = self.take(span, sampled) {
+        if let Err(why) = self.take(&mut span, sampled) {
             self.port.refuse(why, 1);
         }
     }

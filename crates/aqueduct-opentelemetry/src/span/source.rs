@@ -16,7 +16,7 @@ pub(super) struct Source<'a> {
     pub(super) span: &'a SpanData,
     pub(super) trace_state: &'a str,
     pub(super) limits: &'a Limits,
-    pub(super) redactor: &'a Redactor,
+    pub(super) redactor: Option<&'a Redactor>,
 }
 
 impl Source<'_> {

@@ -125,6 +125,7 @@ impl ChunkBuilder {
     /// # Panics
     ///
     /// If the builder is of another signal: no receiver could read the chunk.
+    #[inline]
     pub fn push_span<S: SpanSource + ?Sized>(&mut self, scope: &ScopePrefix, span: &S) {
         self.push(Signal::Traces, scope, |encoder| {
             encoder.span(span);
@@ -136,6 +137,7 @@ impl ChunkBuilder {
     /// # Panics
     ///
     /// As [`ChunkBuilder::push_span`].
+    #[inline]
     pub fn push_log<L: LogSource + ?Sized>(&mut self, scope: &ScopePrefix, log: &L) {
         self.push(Signal::Logs, scope, |encoder| {
             encoder.log(log);
@@ -158,21 +160,31 @@ impl ChunkBuilder {
         assert_eq!(signal, self.signal, "a chunk holds one signal");
         // A source may panic: until it is done, nothing of the chunk is changed.
         encode(&mut self.encoder);
-        let len = self.encoder.record().len();
+        let mut record = self.encoder.record();
+        // A slab that was not opened yet has no room.
+        if self.slab.room() < record.len() || !self.scope.is(scope) {
+            let len = record.len();
+            self.make_room(scope, len);
+            record = self.encoder.record();
+        }
+        self.slab.append(record.as_bytes());
+        self.items += record.items();
+        self.cut += record.cut_values();
+    }
+
+    /// For an item of this scope and so many bytes.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, scope: &ScopePrefix, len: usize) {
         if self.slab.len() == 0 {
             self.open(scope, len);
         } else if !self.scope.is(scope) {
             self.next_scope(scope);
         }
         self.reserve(len);
-        let record = self.encoder.record();
-        self.slab.append(record.as_bytes());
-        self.items += record.items();
-        self.cut += record.cut_values();
     }
 
     /// Leaves room for the heads, and begins the first scope.
-    #[cold]
     fn open(&mut self, scope: &ScopePrefix, more: usize) {
         self.start = 2 * HEAD + self.resource.len();
         self.slab = self.slabs.slab(self.capacity.max(self.start + scope.len() + more));
@@ -189,7 +201,6 @@ impl ChunkBuilder {
     }
 
     /// Ends the last scope and begins another.
-    #[cold]
     fn next_scope(&mut self, scope: &ScopePrefix) {
         self.end_scope();
         self.first_end.get_or_insert(self.slab.len());
@@ -216,7 +227,6 @@ impl ChunkBuilder {
         bytes[self.last - 1..self.last + more].copy_from_slice(&varint[..=more]);
     }
 
-    #[inline]
     fn reserve(&mut self, more: usize) {
         if self.slab.room() < more {
             self.grow(more);
@@ -224,8 +234,6 @@ impl ChunkBuilder {
     }
 
     /// Doubling keeps the sum of all moves below twice the final size.
-    #[cold]
-    #[inline(never)]
     fn grow(&mut self, more: usize) {
         let mut larger =
             self.slabs.slab((self.slab.len() + more).max(self.slab.capacity().saturating_mul(2)));
@@ -272,18 +280,21 @@ impl ChunkBuilder {
 
     /// The signal that it was opened for.
     #[must_use]
+    #[inline]
     pub fn signal(&self) -> Signal {
         self.signal
     }
 
     /// Items collected: spans, data points or log records.
     #[must_use]
+    #[inline]
     pub fn items(&self) -> u64 {
         self.items
     }
 
     /// Whether nothing was added since the last chunk. (A metric without points is added, though it is no item.)
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.slab.len() == 0
     }
@@ -311,8 +322,10 @@ impl ChunkBuilder {
 
     /// Whether the chunk has reached `limit` bytes.
     #[must_use]
+    #[inline]
     pub fn is_full(&self, limit: usize) -> bool {
-        self.len() >= limit
+        // What is in the slab has the heads at their longest in it, but for the length of the last scope, so that mostly this is all there is to look at.
+        self.slab.len() + HEAD >= limit && self.len() >= limit
     }
 
     /// How many lists in the chunk were written without contents, because they were nested more deeply than

@@ -56,8 +56,7 @@ impl Encoder {
     /// The length is known when the item is written: key and length then go before it, backwards.
     #[inline]
     fn encode(&mut self, item: impl FnOnce(&mut Writer) -> u64) -> Record<'_> {
-        self.writer.clear();
-        self.writer.put(&[0; HEAD]);
+        self.writer.restart(HEAD);
         self.items = item(&mut self.writer);
         let len = self.writer.len() - HEAD;
         self.begin = put_head(&mut self.writer.bytes_mut()[..HEAD], scope_record::ITEM, len);

@@ -229,9 +229,20 @@ pub(super) fn put_span<S: SpanSource + ?Sized>(writer: &mut Writer, source: &S) 
     writer.string(span::TRACE_STATE, source.trace_state());
     writer.id(span::PARENT_SPAN_ID, source.parent_span_id());
     writer.string(span::NAME, source.name());
-    writer.int32(span::KIND, source.kind());
-    writer.fixed64(span::START_TIME, source.start_time_unix_nano());
-    writer.fixed64(span::END_TIME, source.end_time_unix_nano());
+    let (kind, start, end) = (source.kind(), source.start_time_unix_nano(), source.end_time_unix_nano());
+    if matches!(kind, 1..0x80) && start != 0 && end != 0 {
+        let mut fields = [0; 20];
+        (fields[0], fields[1]) = (span::KIND, kind as u8);
+        fields[2] = span::START_TIME;
+        fields[3..11].copy_from_slice(&start.to_le_bytes());
+        fields[11] = span::END_TIME;
+        fields[12..].copy_from_slice(&end.to_le_bytes());
+        writer.put(&fields);
+    } else {
+        writer.int32(span::KIND, kind);
+        writer.fixed64(span::START_TIME, start);
+        writer.fixed64(span::END_TIME, end);
+    }
     source.attributes(&mut AttributeSink::new(writer, span::ATTRIBUTES, IN_ITEM));
     writer.uint(span::DROPPED_ATTRIBUTES, source.dropped_attributes_count().into());
     source.events(&mut EventSink(writer));
@@ -246,7 +257,7 @@ pub(super) fn put_span<S: SpanSource + ?Sized>(writer: &mut Writer, source: &S) 
     }
     let flags = source.flags();
     if flags != 0 {
-        writer.put(&SPAN_FLAGS);
-        writer.put(&flags.to_le_bytes());
+        let ([tag, more], [a, b, c, d]) = (SPAN_FLAGS, flags.to_le_bytes());
+        writer.put(&[tag, more, a, b, c, d]);
     }
 }

@@ -240,7 +240,14 @@ impl<'w> ValueSink<'w> {
     }
 
     /// Writes the value, as [`AttributeSink::push`] does.
+    #[inline]
     pub fn put(self, value: ValueRef<'_>) {
+        // Bodies of log records are, mostly.
+        if let ValueRef::Str(text) = value
+            && self.writer.short_text_value(self.tag, any_value::STRING, text.as_bytes())
+        {
+            return;
+        }
         put_value(self.writer, self.tag, self.room, value);
     }
 }

@@ -31,12 +31,16 @@ pub(super) struct Writer {
 /// Copies text, which is short: by overlapping words rather than a call.
 #[inline(always)]
 fn copy(into: &mut [u8], from: &[u8]) {
-    if from.len() > 32 || into.len() != from.len() {
+    if from.len() > 64 || into.len() != from.len() {
         into.copy_from_slice(from);
-    } else if !overlap::<16>(into, from) && !overlap::<8>(into, from) && !overlap::<4>(into, from) {
-        for (into, from) in into.iter_mut().zip(from) {
-            *into = *from;
-        }
+    } else if !overlap::<32>(into, from)
+        && !overlap::<16>(into, from)
+        && !overlap::<8>(into, from)
+        && !overlap::<4>(into, from)
+        && !overlap::<2>(into, from)
+        && let (Some(into), Some(from)) = (into.first_mut(), from.first())
+    {
+        *into = *from;
     }
 }
 
@@ -61,6 +65,11 @@ pub(super) const HEAD: usize = 11;
 /// Writes a field's key and length to the end of `before`, and says where they begin.
 #[inline]
 pub(super) fn put_head(before: &mut [u8], tag: u8, len: usize) -> usize {
+    // Most items.
+    if let (0x80..0x4000, Some(head)) = (len, before.last_chunk_mut()) {
+        *head = [tag, len as u8 | 0x80, (len >> 7) as u8];
+        return before.len() - 3;
+    }
     let mut varint = [0; 10];
     let varint_len = varint::put(&mut varint, len as u64);
     let at = before.len() - varint_len - 1;
@@ -70,9 +79,11 @@ pub(super) fn put_head(before: &mut [u8], tag: u8, len: usize) -> usize {
 }
 
 impl Writer {
-    /// Forgets what was written and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what was written and keeps the memory. What comes next is written behind so many bytes, which say anything.
+    #[inline]
+    pub(super) fn restart(&mut self, behind: usize) {
         self.len = 0;
+        self.next(behind);
         self.cut = 0;
         self.least = None;
     }
@@ -165,6 +176,19 @@ impl Writer {
             self.varint(value.len() as u64);
             self.put(value);
         }
+    }
+
+    /// A value that is a short string or byte string. `false` if it is too long for that, and nothing was written.
+    #[inline]
+    pub(super) fn short_text_value(&mut self, tag: u8, kind: u8, value: &[u8]) -> bool {
+        let short = value.len() < 0x80 - 2;
+        if short {
+            let out = self.next(4 + value.len());
+            let inner = value.len() as u8;
+            out[..4].copy_from_slice(&[tag, inner + 2, kind, inner]);
+            copy(&mut out[4..], value);
+        }
+        short
     }
 
     /// A string, unless it is empty.
@@ -301,7 +325,8 @@ impl Writer {
     pub(super) fn text_attribute(&mut self, tag: u8, key: &str, kind: u8, value: &[u8]) {
         // Key and value with their two keys and lengths each, and the field of the value.
         let len = key.len() + value.len() + 6;
-        if len < 0x80 && !key.is_empty() {
+        // The lengths are asked for too, so that their sum is known not to have wrapped around, and each part to fit.
+        if len < 0x80 && key.len() < 0x80 && value.len() < 0x80 && !key.is_empty() {
             let out = self.next(2 + len);
             let (head, out) = out.split_at_mut(4);
             head.copy_from_slice(&[tag, len as u8, key_value::KEY, key.len() as u8]);
@@ -322,7 +347,7 @@ impl Writer {
     #[inline(always)]
     pub(super) fn number_attribute(&mut self, tag: u8, key: &str, value: &[u8]) {
         let len = key.len() + value.len() + 4;
-        if len < 0x80 && !key.is_empty() {
+        if len < 0x80 && key.len() < 0x80 && !key.is_empty() {
             let out = self.next(2 + len);
             let (head, out) = out.split_at_mut(4);
             head.copy_from_slice(&[tag, len as u8, key_value::KEY, key.len() as u8]);
