@@ -1,3 +1,5 @@
+//! `SignalCell`: one thread at a time, and signals that nobody overlooks.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
