@@ -79,7 +79,7 @@
 //! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | [`TemporalityPreference`] |
 //! | `OTEL_EXPORTER_OTLP_*`, also for single signals | [`ClientConfig::from_vars`](aqueduct_transport::ClientConfig::from_vars) |
 //!
-//! An empty variable counts as not set. One that makes no sense is ignored, and told; only an endpoint that is no URL, or a certificate that is not there, is an error.
+//! An empty variable counts as not set. One that makes no sense, or names a protocol or a codec that this build does not have, is ignored, and told; only an endpoint that is no URL, or a certificate that is not there, is an error.
 //!
 //! # Metrics about itself
 //!
@@ -124,6 +124,7 @@
 //! # Features
 //!
 //! - `grpc`, `http`, `gzip` and `zstd` (all on by default): the protocols, and the codecs of requests.
+//! - `json`: OTLP/HTTP in JSON, `OTEL_EXPORTER_OTLP_PROTOCOL=http/json`.
 //! - `tls`: endpoints with `https://`.
 
 mod aqueduct;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aqueduct_opentelemetry::{Aqueduct, PropagatorSetting, SamplerSetting};
+use aqueduct_testkit::ScriptedPeer;
 use aqueduct_transport::{EnvUse, Protocol};
 use opentelemetry::Key;
 use opentelemetry::trace::{Tracer, TracerProvider};
@@ -178,6 +179,35 @@ fn the_table() {
     // Metrics and logs use them.
     assert_eq!(used(&telemetry, "OTEL_EXPORTER_OTLP_HEADERS"), EnvUse::Used);
     assert_eq!(with(&[]).settings().to_string(), "no variable of OpenTelemetry's is set");
+}
+
+/// Guards `OTEL_EXPORTER_OTLP_PROTOCOL`, of all signals and of one: the body and its kind are as it says.
+#[test]
+fn each_protocol_is_spoken() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for (all, traces, expected) in [
+        ("http/json", "", "http/json"),
+        ("HTTP/JSON", "", "http/json"),
+        ("http/json", "http/protobuf", "http/protobuf"),
+        ("grpc", "http/json", "http/json"),
+        ("nonsense", "", "http/protobuf"),
+    ] {
+        let peer = runtime.block_on(ScriptedPeer::start()).unwrap();
+        let endpoint = peer.http_endpoint();
+        let variables = move |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.clone()),
+            "OTEL_EXPORTER_OTLP_PROTOCOL" => Some(all.to_owned()),
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" => Some(traces.to_owned()),
+            _ => None,
+        };
+        let telemetry = Aqueduct::builder().variables(variables).build().unwrap();
+        let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+        provider.tracer("test").in_span("one", |_| ());
+        let report = telemetry.shutdown(PATIENCE);
+        assert_eq!((report.delivered(), report.lost()), (1, 0), "{all} {traces}: {report}");
+        let captured = peer.captured();
+        assert_eq!(captured[0].protocol.as_str(), expected, "{all} {traces}");
+    }
 }
 
 /// Guards the order: what the program says comes first.
