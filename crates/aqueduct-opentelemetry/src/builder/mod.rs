@@ -16,7 +16,7 @@ use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::cardinality::CardinalityLimiter;
-use crate::env::Lookup;
+use crate::env::{Lookup, masked};
 use crate::limits::Limits;
 use crate::log::LogFilter;
 use crate::redact::{Redaction, Redactor};
@@ -50,7 +50,8 @@ pub struct Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("endpoint", &self.endpoint)
+            // It may hold credentials, though it is refused then.
+            .field("endpoint", &self.endpoint.as_deref().map(masked))
             .field("protocol", &self.protocol)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -14,6 +14,7 @@ pub(crate) use batching::{Batching, queue_bytes};
 pub(crate) use clients::client;
 pub use propagators::PropagatorSetting;
 pub(crate) use reader::Reader;
+pub(crate) use settings::masked;
 pub use settings::{Setting, Settings};
 
 use aqueduct_transport::ClientConfig;

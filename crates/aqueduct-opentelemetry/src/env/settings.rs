@@ -10,7 +10,7 @@ use aqueduct_transport::EnvUse;
 pub struct Setting {
     /// Its name.
     pub variable: String,
-    /// Its value as it may be shown: without the values of headers, and without passwords in URLs.
+    /// Its value as it may be shown: without the values of headers, and without passwords and queries in URLs.
     pub value: String,
     /// What became of it.
     pub used: EnvUse,
@@ -108,13 +108,10 @@ const LONGEST: usize = 80;
 fn shown(variable: &str, value: &str) -> String {
     let text = if variable.ends_with("_HEADERS") {
         names_of(value)
+    } else if variable.ends_with("_ENDPOINT") || value.contains("://") {
+        masked(value)
     } else {
-        match (value.find("://"), value.rfind('@')) {
-            (Some(scheme), Some(at)) if at > scheme => {
-                format!("{}://****{}", &value[..scheme], &value[at..])
-            }
-            _ => value.to_owned(),
-        }
+        value.to_owned()
     };
     let mut text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
@@ -122,6 +119,24 @@ fn shown(variable: &str, value: &str) -> String {
         text.push_str("...");
     }
     text
+}
+
+/// An endpoint without credentials and without its query, which may hold a key. It may have no scheme.
+pub(crate) fn masked(endpoint: &str) -> String {
+    let (scheme, rest) = match endpoint.find("://") {
+        Some(at) => endpoint.split_at(at + 3),
+        None => ("", endpoint),
+    };
+    let (hidden, rest) = match rest.rfind('@') {
+        // A password with a question mark, or a query with an address: nobody knows where either ends.
+        Some(at) if rest[..at].contains(['?', '#']) => ("****", ""),
+        Some(at) => ("****", &rest[at..]),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(at) => format!("{scheme}{hidden}{}****", &rest[..=at]),
+        None => format!("{scheme}{hidden}{rest}"),
+    }
 }
 
 /// The names of headers. An entry without a name may be a secret as a whole.
@@ -146,6 +161,11 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "s3cret", "****"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:s3cret@host:1/x", "https://****@host:1/x"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:s3c@ret@host", "http://****@host"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "user:s3cret@host:4317", "****@host:4317"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://host/x?key=s3cret", "https://host/x?****"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://u:s3c?ret@host", "https://****"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://host?to=a@b&key=s3cret", "https://****"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1]:4318/v1", "http://[::1]:4318/v1"),
             ("OTEL_SERVICE_NAME", "me@home", "me@home"),
             ("OTEL_SERVICE_NAME", "a\nb", "a?b"),
         ] {

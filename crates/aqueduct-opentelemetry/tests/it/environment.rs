@@ -181,6 +181,32 @@ fn the_table() {
     assert_eq!(with(&[]).settings().to_string(), "no variable of OpenTelemetry's is set");
 }
 
+/// Guards logs against the secrets that an endpoint may hold, with a scheme and without, in its query as well; and that a builder shows none.
+#[test]
+fn no_secret_of_an_endpoint_is_shown() {
+    for endpoint in ["https://u:s3cret@host:4317", "u:s3cret@host:4317", "https://host/v1/traces?key=s3cret"]
+    {
+        let variables = move |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => Some(endpoint.to_owned()),
+            "OTEL_EXPORTER_OTLP_PROTOCOL" if endpoint.contains("4317") => Some("grpc".to_owned()),
+            // So that there is a handle.
+            "OTEL_TRACES_EXPORTER" => Some("none".to_owned()),
+            _ => None,
+        };
+        let builder = Aqueduct::builder().endpoint(endpoint);
+        assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");
+        let settings = Aqueduct::builder().variables(variables).build().unwrap().settings().clone();
+        let shown = format!("{settings}\n{settings:?}");
+        assert!(shown.contains("host") && !shown.contains("s3cret"), "{shown}");
+        let error = builder.variables(|_| None).build().map(drop).err();
+        let mut cause = error.as_ref().map(|error| error as &dyn std::error::Error);
+        while let Some(error) = cause {
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+            cause = error.source();
+        }
+    }
+}
+
 /// Guards `OTEL_EXPORTER_OTLP_PROTOCOL`, of all signals and of one: the body and its kind are as it says.
 #[test]
 fn each_protocol_is_spoken() {
