@@ -3,6 +3,7 @@
 mod batch;
 mod flags;
 mod traceparent;
+mod tracestate;
 
 use std::sync::LazyLock;
 
@@ -22,8 +23,9 @@ use traceparent::Traceparent;
 /// - the flag `random` of [level 2](https://www.w3.org/TR/trace-context-2/#random-trace-id-flag) is read, kept and written, see [`random_flag`]; other flags
 ///   than `sampled` and `random` are not, as both levels have it;
 /// - a `traceparent` is read to the letter: 55 bytes in version 00, lower case, ids of their length and not zero; of a version from 01 to fe what begins so and goes on
-///   with a dash or not at all. Anything else is no parent; spaces at the ends do not count;
-/// - several `tracestate` headers are one list, where the carrier tells of them ([`Extractor::get_all`]);
+///   with a dash or not at all. Anything else is no parent, and neither are several, where the carrier tells of them ([`Extractor::get_all`]); spaces at the ends do not count;
+/// - a `tracestate` is read to the letter, several of them as one list: at most 32 members, keys and values of the characters that they may have. Anything else is no trace
+///   state, and costs the parent nothing. Of several members with one key the first stays; keys that the SDK's type does not hold are left out;
 /// - an empty `tracestate` is not written.
 ///
 /// # Allocation
@@ -119,10 +121,7 @@ impl TextMapPropagator for Propagator {
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        let Some(read) = extractor.get(TRACEPARENT).and_then(|header| Traceparent::parse(header.trim()))
-        else {
-            return context.clone();
-        };
+        let Some(read) = traceparent(extractor) else { return context.clone() };
         let known = TraceFlags::new(read.flags & (TraceFlags::SAMPLED.to_u8() | flags::RANDOM));
         let trace_id = read.trace_id.into();
         let span = SpanContext::new(trace_id, read.span_id.into(), known, true, trace_state(extractor));
@@ -143,14 +142,22 @@ impl TextMapPropagator for Propagator {
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// What cannot be read is none: the specification wants the rest of the context kept.
+/// Of several headers nobody knows which is the parent, so none is.
+fn traceparent(extractor: &dyn Extractor) -> Option<Traceparent> {
+    let first = extractor.get(TRACEPARENT)?;
+    // It allocates, which a context without a parent need not.
+    if extractor.get_all(TRACEPARENT).is_some_and(|all| all.len() > 1) {
+        return None;
+    }
+    Traceparent::parse(first.trim())
+}
+
 fn trace_state(extractor: &dyn Extractor) -> TraceState {
     let Some(first) = extractor.get(TRACESTATE) else { return TraceState::NONE };
-    match extractor.get_all(TRACESTATE).as_deref() {
-        Some(all @ [_, _, ..]) => all.join(",").parse(),
-        _ => first.parse(),
+    match extractor.get_all(TRACESTATE) {
+        Some(all) => tracestate::read(all),
+        None => tracestate::read([first]),
     }
-    .unwrap_or_default()
 }
 
 /// As in the header.
