@@ -198,8 +198,7 @@ impl Builder {
                         let client = Client::new(config.clone())
                             .map_err(|error| BuildError::Client { signal, error })?;
                         let client = Arc::new(client);
-                        let peer = Peer::of(signal, &config);
-                        let timed = Timed::new(Arc::clone(&client), peer, Arc::clone(durations));
+                        let timed = Timed::new(Arc::clone(&client), config.protocol, Arc::clone(durations));
                         let destination = Arc::new(Destination::new("otlp", timed, self.retry.clone()));
                         shared.push((config.clone(), Arc::clone(&destination), Arc::clone(&client)));
                         (destination, client)

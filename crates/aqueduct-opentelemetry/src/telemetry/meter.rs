@@ -46,10 +46,11 @@ impl Aqueduct {
     /// # Ok::<(), aqueduct_opentelemetry::BuildError>(())
     /// ```
     pub fn observe(&self, meter: &Meter) {
-        for outlet in &self.inner.outlets {
-            let source = Source::new(Arc::downgrade(&self.inner), outlet);
+        let exporters = Signal::ALL.map(|signal| {
+            let source = Source::new(Arc::downgrade(&self.inner), self.inner.outlet(signal));
             source.register(meter);
-        }
+            source.exporter
+        });
         let histogram = meter
             .f64_histogram("otel.sdk.exporter.operation.duration")
             .with_unit("s")
@@ -57,7 +58,7 @@ impl Aqueduct {
             // The conventions recommend none.
             .with_boundaries(Vec::new())
             .build();
-        self.inner.durations.record_in(histogram);
+        self.inner.durations.record_in(histogram, exporters);
     }
 }
 

@@ -37,15 +37,18 @@ impl Peer {
 
 /// Host and port. An endpoint that is no URL was refused when the client was built.
 fn place(endpoint: &str, protocol: Protocol) -> (String, Option<u16>) {
-    if let Some(path) = endpoint.strip_prefix("unix:") {
-        return (path.to_owned(), None);
+    if let Some((scheme, path)) = endpoint.split_once(':')
+        && scheme.eq_ignore_ascii_case("unix")
+    {
+        // `unix:///path` is another way to write `unix:/path`.
+        return (path.strip_prefix("//").unwrap_or(path).to_owned(), None);
     }
     let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let default = match (protocol, scheme) {
         (Protocol::Grpc, _) => 4317,
-        (_, "https") => 443,
+        (_, scheme) if scheme.eq_ignore_ascii_case("https") => 443,
         _ => 80,
     };
     // A colon within brackets is one of an address.
@@ -72,6 +75,8 @@ mod tests {
             ("http://[::1]:7", Protocol::Grpc, "::1", Some(7)),
             ("http://[::1]", Protocol::Grpc, "::1", Some(4317)),
             ("unix:/run/x", Protocol::Grpc, "/run/x", None),
+            ("UNIX:///run/x", Protocol::Grpc, "/run/x", None),
+            ("HTTPS://host", Protocol::HttpProtobuf, "host", Some(443)),
         ] {
             assert_eq!(place(endpoint, protocol), (address.to_owned(), port), "{endpoint}");
         }

@@ -4,42 +4,58 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use aqueduct_pipeline::{Attempt, Exporter};
-use aqueduct_transport::{Client, Compression, Encoding, FailureKind, Outcome, Request};
-use aqueduct_wire::Merged;
+use aqueduct_transport::{Client, Compression, Encoding, FailureKind, Outcome, Protocol, Request};
+use aqueduct_wire::rpc::Code;
+use aqueduct_wire::{Merged, Signal};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
 
-use super::Peer;
-
 /// `otel.sdk.exporter.operation.duration`, once a meter was given.
 #[derive(Debug, Default)]
-pub(crate) struct Durations(OnceLock<Histogram<f64>>);
+pub(crate) struct Durations(OnceLock<Recording>);
+
+#[derive(Debug)]
+struct Recording {
+    histogram: Histogram<f64>,
+    /// What is said of the exporter of each signal, by [`Signal::index`]: signals that share a client do not share it.
+    exporters: [Arc<[KeyValue]>; Signal::ALL.len()],
+}
 
 impl Durations {
     /// The first meter is the one.
-    pub(super) fn record_in(&self, histogram: Histogram<f64>) {
-        let _ = self.0.set(histogram);
+    pub(super) fn record_in(
+        &self,
+        histogram: Histogram<f64>,
+        exporters: [Arc<[KeyValue]>; Signal::ALL.len()],
+    ) {
+        let _ = self.0.set(Recording { histogram, exporters });
     }
 
-    fn record(&self, peer: &Peer, seconds: f64, outcome: &Outcome) {
-        let Some(histogram) = self.0.get() else { return };
-        let mut attributes = vec![KeyValue::new("server.address", peer.address.clone())];
-        if let Some(port) = peer.port {
-            attributes.push(KeyValue::new("server.port", i64::from(port)));
+    fn record(&self, signal: Signal, protocol: Protocol, seconds: f64, outcome: &Outcome) {
+        let Some(Recording { histogram, exporters }) = self.0.get() else { return };
+        let mut attributes = exporters[signal.index()].to_vec();
+        let mut error = |kind: String| attributes.push(KeyValue::new("error.type", kind));
+        let kind = outcome.failure().map(|failure| failure.kind);
+        match (kind, outcome) {
+            (Some(FailureKind::Http(status)), _) => error(status.to_string()),
+            (Some(FailureKind::Status(code)), _) => error(code.as_str().to_owned()),
+            (Some(kind), _) => error(kind.as_str().to_owned()),
+            // Success is that all was taken, if with a warning.
+            (None, Outcome::Partial { rejected: 1.., .. }) => error("rejected".to_owned()),
+            (None, _) => {}
         }
-        if let Some(failure) = outcome.failure() {
-            let kind = match failure.kind {
-                FailureKind::Http(status) => {
-                    attributes.push(KeyValue::new("http.response.status_code", i64::from(status)));
-                    status.to_string()
-                }
-                FailureKind::Status(code) => {
-                    attributes.push(KeyValue::new("rpc.response.status_code", code.as_str()));
-                    code.as_str().to_owned()
-                }
-                kind => kind.as_str().to_owned(),
-            };
-            attributes.push(KeyValue::new("error.type", kind));
+        match kind {
+            Some(FailureKind::Http(status)) => {
+                attributes.push(KeyValue::new("http.response.status_code", i64::from(status)));
+            }
+            Some(FailureKind::Status(code)) => {
+                attributes.push(KeyValue::new("rpc.status_code", code.as_str()));
+            }
+            // Of HTTP any 2xx is one, and nobody says which it was.
+            None if protocol == Protocol::Grpc => {
+                attributes.push(KeyValue::new("rpc.status_code", Code::Ok.as_str()));
+            }
+            _ => {}
         }
         histogram.record(seconds, &attributes);
     }
@@ -48,13 +64,13 @@ impl Durations {
 /// A client whose requests are timed.
 pub(crate) struct Timed {
     client: Arc<Client>,
-    peer: Peer,
+    protocol: Protocol,
     durations: Arc<Durations>,
 }
 
 impl Timed {
-    pub(crate) fn new(client: Arc<Client>, peer: Peer, durations: Arc<Durations>) -> Timed {
-        Timed { client, peer, durations }
+    pub(crate) fn new(client: Arc<Client>, protocol: Protocol, durations: Arc<Durations>) -> Timed {
+        Timed { client, protocol, durations }
     }
 }
 
@@ -67,7 +83,7 @@ impl Exporter for Timed {
         Box::pin(async move {
             let start = Instant::now();
             let outcome = self.client.send(request).await;
-            self.durations.record(&self.peer, start.elapsed().as_secs_f64(), &outcome);
+            self.durations.record(request.signal(), self.protocol, start.elapsed().as_secs_f64(), &outcome);
             outcome
         })
     }
@@ -95,6 +111,6 @@ impl Exporter for Timed {
     fn rebuild(&self) -> Option<Box<dyn Exporter>> {
         // An error would be one of files that have changed since.
         let client = Arc::new(self.client.fresh().ok()?);
-        Some(Box::new(Timed::new(client, self.peer.clone(), Arc::clone(&self.durations))))
+        Some(Box::new(Timed::new(client, self.protocol, Arc::clone(&self.durations))))
     }
 }

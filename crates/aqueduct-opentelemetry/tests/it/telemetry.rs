@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use aqueduct_metrics::Exposition;
 use aqueduct_opentelemetry::{Aqueduct, METRICS};
-use aqueduct_testkit::ScriptedPeer;
+use aqueduct_receiver::Answer;
+use aqueduct_testkit::{ScriptedPeer, Step};
+use aqueduct_transport::Protocol;
+use aqueduct_wire::rpc::{Code, Status as RpcStatus};
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{
@@ -156,5 +159,48 @@ fn through_a_meter() {
     assert_eq!(of("otel.sdk.exporter.span.inflight", &exporter), 0.0);
     assert_eq!(of("otel.sdk.exporter.span.exported", &exporter), 5.0);
     assert_eq!(of("otel.sdk.exporter.log.exported", &format!("type=otlp_http_log_exporter {server}")), 2.0);
-    assert!(of("otel.sdk.exporter.operation.duration", &server) >= 2.0);
+    let duration = "otel.sdk.exporter.operation.duration";
+    for items in ["span", "log"] {
+        let kind = format!("otlp_http_{items}_exporter");
+        assert!(of(duration, &format!("type={kind} name={kind}/ {server}")) >= 1.0);
+    }
+    assert!(seen[duration].keys().all(|labels| !labels.contains("error.type")), "{seen:?}");
+}
+
+/// Guards what the durations say of an answer, in the conventions' words: the status of a call, and an error unless everything was taken.
+#[test]
+fn durations_say_how_an_attempt_ended() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let partial = Answer::Partial { rejected: 1, message: "one is too old".to_owned() };
+    for (protocol, answer, expected) in [
+        (Protocol::Grpc, Answer::Accepted, "rpc.status_code=OK"),
+        (Protocol::Grpc, partial.clone(), "error.type=rejected rpc.status_code=OK"),
+        (Protocol::Grpc, bad(), "error.type=INVALID_ARGUMENT rpc.status_code=INVALID_ARGUMENT"),
+        (Protocol::HttpProtobuf, Answer::Accepted, ""),
+        (Protocol::HttpProtobuf, partial, "error.type=rejected"),
+        (Protocol::HttpProtobuf, bad(), "error.type=400 http.response.status_code=400"),
+    ] {
+        let peer = runtime.block_on(ScriptedPeer::start()).unwrap();
+        peer.otherwise(Step::Answer(answer.clone()));
+        let endpoint = if protocol == Protocol::Grpc { peer.grpc_endpoint() } else { peer.http_endpoint() };
+        let builder = Aqueduct::builder().variables(|_| None).protocol(protocol).endpoint(endpoint);
+        let telemetry = builder.build().unwrap();
+        let seen = Seen::default();
+        let meters = SdkMeterProvider::builder().with_periodic_exporter(Reader(Arc::clone(&seen))).build();
+        telemetry.observe(&meters.meter("aqueduct"));
+        let tracers = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+        tracers.tracer("test").start("one").end();
+        assert!(telemetry.flush(PATIENCE).complete);
+        meters.force_flush().unwrap();
+        let seen = seen.lock().unwrap();
+        let labels: Vec<&String> = seen["otel.sdk.exporter.operation.duration"].keys().collect();
+        let [labels] = labels[..] else { panic!("one attempt: {labels:?}") };
+        let about = |label: &&str| !label.starts_with("otel.component.") && !label.starts_with("server.");
+        let found: Vec<&str> = labels.split(' ').filter(about).collect();
+        assert_eq!(found.join(" "), expected, "{protocol:?} {answer:?}");
+    }
+}
+
+fn bad() -> Answer {
+    Answer::Status(RpcStatus::new(Code::InvalidArgument, "as a test wants it"))
 }
