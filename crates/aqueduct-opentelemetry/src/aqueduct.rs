@@ -103,7 +103,8 @@ impl Aqueduct {
 
     /// The same behind a tail sampler: local traces with errors and slow ones leave in full, and a share of the others, when their local root has ended.
     ///
-    /// What it holds is its own until then: [`flush`](Self::flush) and [`shutdown`](Self::shutdown) do not see it. Flush and end the provider, which decides it, and then the handle.
+    /// What it holds is its own until then: [`flush`](Self::flush) and [`shutdown`](Self::shutdown) do not see it, and `otel.sdk.span.live` counts it as live. Flush and
+    /// end the provider, which decides it, and then the handle.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Aqueduct {
         &self,
         config: &LocalTailConfig,
     ) -> Result<LocalTailProcessor<SpanProcessor>, LocalTailError> {
-        LocalTailProcessor::new(self.span_processor(), config)
+        Ok(LocalTailProcessor::new(self.span_processor(), config)?.counted(&self.inner))
     }
 
     /// A log processor, for `SdkLoggerProvider::builder().with_log_processor(..)`.

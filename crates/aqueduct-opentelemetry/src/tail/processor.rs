@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_sampling::tail::{Decided, Verdict};
+use aqueduct_wire::Signal;
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError};
+use crate::inner::Inner;
 
 /// Passes the spans of some local traces on to another processor, when it is known how these traces went: those with errors, slow ones, and a share of
 /// the others.
@@ -68,6 +70,8 @@ use super::{HeldSpan, LocalTail, LocalTailConfig, LocalTailError};
 pub struct LocalTailProcessor<P> {
     next: P,
     tail: Arc<LocalTail<HeldSpan>>,
+    /// Where the next one, which is ours, counts what it starts: it does not hear of the end of what is not kept.
+    counted: Option<Arc<Inner>>,
 }
 
 impl<P: SpanProcessor> LocalTailProcessor<P> {
@@ -77,7 +81,13 @@ impl<P: SpanProcessor> LocalTailProcessor<P> {
     ///
     /// A policy or a limit that cannot be meant.
     pub fn new(next: P, config: &LocalTailConfig) -> Result<Self, LocalTailError> {
-        Ok(LocalTailProcessor { next, tail: Arc::new(LocalTail::new(config)?) })
+        Ok(LocalTailProcessor { next, tail: Arc::new(LocalTail::new(config)?), counted: None })
+    }
+
+    /// The same before a processor of this handle's.
+    pub(crate) fn counted(mut self, inner: &Arc<Inner>) -> Self {
+        self.counted = Some(Arc::clone(inner));
+        self
     }
 
     /// To look at what it holds and did, when a provider has taken it.
@@ -90,6 +100,9 @@ impl<P: SpanProcessor> LocalTailProcessor<P> {
         for trace in decided {
             if let Verdict::Sampled(odds) = trace.verdict {
                 trace.spans.into_iter().for_each(|span| self.next.on_end(span.into_kept(odds)));
+            } else if let Some(inner) = &self.counted {
+                let counts = inner.outlet(Signal::Traces).counts();
+                trace.spans.iter().for_each(|_| counts.ended(true));
             }
         }
     }

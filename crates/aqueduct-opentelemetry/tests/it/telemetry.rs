@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aqueduct_metrics::Exposition;
-use aqueduct_opentelemetry::{Aqueduct, METRICS};
+use aqueduct_opentelemetry::{Aqueduct, LocalTailConfig, METRICS};
 use aqueduct_receiver::Answer;
 use aqueduct_testkit::{ScriptedPeer, Step};
 use aqueduct_transport::Protocol;
@@ -13,7 +13,8 @@ use aqueduct_wire::rpc::{Code, Status as RpcStatus};
 use opentelemetry::logs::{Logger, LoggerProvider};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
+    Span as _, SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
+    TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -203,4 +204,30 @@ fn durations_say_how_an_attempt_ended() {
 
 fn bad() -> Answer {
     Answer::Status(RpcStatus::new(Code::InvalidArgument, "as a test wants it"))
+}
+
+/// Guards the count of live spans behind a tail sampler, which most spans never pass: who has ended is not live.
+#[test]
+fn what_a_tail_drops_is_not_live() {
+    let telemetry = Collector::healthy().handle();
+    let live = || {
+        let spans = telemetry.snapshot().signals.remove(0).live;
+        spans.iter().map(|count| count.spans).sum::<u64>()
+    };
+    let keep = LocalTailConfig::new(Duration::from_secs(3600), 0.0);
+    let tracers =
+        SdkTracerProvider::builder().with_span_processor(telemetry.local_tail(&keep).unwrap()).build();
+    let tracer = tracers.tracer("test");
+    let still = tracer.start("still live");
+    for _ in 0..5 {
+        tracer.start("fine, and dropped").end();
+    }
+    let mut failed = tracer.start("kept");
+    failed.set_status(Status::error("no such item"));
+    failed.end();
+    assert_eq!(live(), 1);
+    let root = Context::new().with_span(tracer.start("root"));
+    tracer.start_with_context("held", &root).end();
+    drop((still, root));
+    assert_eq!(live(), 0);
 }
