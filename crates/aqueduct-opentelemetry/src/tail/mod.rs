@@ -4,10 +4,11 @@ mod config;
 mod processor;
 mod span;
 
-use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_sampling::tail::{Decided, Policies, TailSampler, TailSpan, TailStats};
 
 pub use config::{LocalTailConfig, LocalTailError};
@@ -20,14 +21,15 @@ pub use span::HeldSpan;
 /// back to the caller, kept or not, and by then the lock is free.
 ///
 /// The items are spans of whatever form; [`LocalTailProcessor`] holds the SDK's.
+///
+/// A forked child has a tail of its own, which holds nothing and has decided nothing: what was held is its parent's to decide. A tail that was closed stays so.
 #[derive(Debug)]
 pub struct LocalTail<T> {
-    state: Mutex<State<T>>,
-}
-
-struct State<T> {
-    sampler: TailSampler<T>,
-    closed: bool,
+    config: LocalTailConfig,
+    /// Another thread of the parent may have had the lock, and two processes must not send the same spans.
+    state: PerProcess<Mutex<TailSampler<T>>>,
+    /// Written and read under the lock, which orders it. Not the process's own: a forked child finds it as it was.
+    closed: AtomicBool,
 }
 
 impl<T: TailSpan> LocalTail<T> {
@@ -37,9 +39,8 @@ impl<T: TailSpan> LocalTail<T> {
     ///
     /// A policy or a limit that cannot be meant.
     pub fn new(config: &LocalTailConfig) -> Result<Self, LocalTailError> {
-        let policies = Policies::new(&config.policies)?;
-        let sampler = TailSampler::new(config.limits.clone(), policies)?;
-        Ok(LocalTail { state: Mutex::new(State { sampler, closed: false }) })
+        let state = PerProcess::with(Mutex::new(sampler(config)?));
+        Ok(LocalTail { config: config.clone(), state, closed: AtomicBool::new(false) })
     }
 
     /// Takes an item, and gives back what is decided now: its trace, if it is the root and there is no grace, and others that are due or make room for it.
@@ -50,12 +51,12 @@ impl<T: TailSpan> LocalTail<T> {
     pub fn offer(&self, item: T, now: Instant) -> Vec<Decided<T>> {
         let mut decided = Vec::new();
         let mut state = self.state();
-        state.sampler.offer(item, now, |trace| decided.push(trace));
-        if state.closed {
-            state.sampler.drain(now, |trace| decided.push(trace));
+        state.offer(item, now, |trace| decided.push(trace));
+        if self.closed.load(Ordering::Relaxed) {
+            state.drain(now, |trace| decided.push(trace));
         } else {
             // A root without a grace is due at once.
-            state.sampler.poll(now, |trace| decided.push(trace));
+            state.poll(now, |trace| decided.push(trace));
         }
         decided
     }
@@ -64,7 +65,7 @@ impl<T: TailSpan> LocalTail<T> {
     #[must_use = "what was decided is in it"]
     pub fn drain(&self, now: Instant) -> Vec<Decided<T>> {
         let mut decided = Vec::new();
-        self.state().sampler.drain(now, |trace| decided.push(trace));
+        self.state().drain(now, |trace| decided.push(trace));
         decided
     }
 
@@ -73,30 +74,33 @@ impl<T: TailSpan> LocalTail<T> {
     pub fn close(&self, now: Instant) -> Vec<Decided<T>> {
         let mut decided = Vec::new();
         let mut state = self.state();
-        state.closed = true;
-        state.sampler.drain(now, |trace| decided.push(trace));
+        self.closed.store(true, Ordering::Relaxed);
+        state.drain(now, |trace| decided.push(trace));
         decided
     }
 }
 
-impl<T> LocalTail<T> {
-    /// What it did so far, and what it holds.
-    #[must_use]
-    pub fn stats(&self) -> TailStats {
-        self.state().sampler.stats()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        // Only an item's own methods could panic: what was being decided then is lost, the rest stays usable.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T: TailSpan> LocalTail<T> {
+    fn state(&self) -> MutexGuard<'_, TailSampler<T>> {
+        let build = |_: Option<&_>| sampler(&self.config).map(Mutex::new);
+        lock(self.state.get_or_try_build(build).expect("the configuration was valid when the tail was made"))
     }
 }
 
-impl<T> fmt::Debug for State<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("stats", &self.sampler.stats())
-            .field("closed", &self.closed)
-            .finish_non_exhaustive()
+impl<T> LocalTail<T> {
+    /// What it did so far in this process, and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> TailStats {
+        self.state.get().map(|state| lock(state).stats()).unwrap_or_default()
     }
+}
+
+fn sampler<T: TailSpan>(config: &LocalTailConfig) -> Result<TailSampler<T>, LocalTailError> {
+    let policies = Policies::new(&config.policies)?;
+    Ok(TailSampler::new(config.limits.clone(), policies)?)
+}
+
+fn lock<T>(state: &Mutex<TailSampler<T>>) -> MutexGuard<'_, TailSampler<T>> {
+    // Only an item's own methods could panic: what was being decided then is lost, the rest stays usable.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

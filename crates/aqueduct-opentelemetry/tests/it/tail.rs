@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use aqueduct_opentelemetry::{
     HeldSpan, LocalTail, LocalTailConfig, LocalTailError, LocalTailProcessor, RandomIds,
 };
-use aqueduct_sampling::tail::{Policy, PolicyKind, Trigger};
+use aqueduct_sampling::tail::{AttributeValue, Policy, PolicyKind, StatusCode, TailSpan, Trigger};
+use aqueduct_testkit::holds_in_a_child;
 use opentelemetry::trace::{
     Event, Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
     TraceState, Tracer, TracerProvider,
@@ -216,7 +217,6 @@ fn memory_is_bounded() {
 /// Guards the sizes that the budget is charged: no part of a span is left out.
 #[test]
 fn every_part_of_a_span_is_charged() {
-    use aqueduct_sampling::tail::TailSpan;
     let bytes = |data: SpanData| HeldSpan::new(data).held_bytes();
     let text = || "x".repeat(1_000);
     let mut plain = span(1, "", 0);
@@ -484,4 +484,85 @@ proptest! {
         prop_assert_eq!(counts, (steps.len() as u64, passed.len() as u64, 0));
         prop_assert_eq!(stats.offered_spans, stats.sampled_spans + stats.not_sampled_spans);
     }
+}
+
+/// Guards a forked child: what was held is its parent's to send, and only that; the child decides its own, also when another thread of its parent has the lock, and a tail that was closed stays so.
+#[cfg(unix)]
+#[test]
+fn a_forked_child_has_a_tail_of_its_own() {
+    let (processor, taking) = processor(0.0);
+    processor.on_end(failed(span(1, "of the parent", 7)));
+    assert!(holds_in_a_child(|| {
+        processor.force_flush().expect("it flushes");
+        let before = (taking.names().is_empty(), processor.tail().stats().offered_spans);
+        processor.on_end(failed(span(2, "of the child", 7)));
+        processor.on_end(span(2, "root", 0));
+        before == (true, 0) && taking.names() == ["of the child", "root"]
+    }));
+    processor.on_end(span(1, "root", 0));
+    assert_eq!(taking.names(), ["of the parent", "root"]);
+    processor.shutdown_with_timeout(Duration::ZERO).expect("it shuts down");
+    assert!(holds_in_a_child(|| {
+        processor.on_end(failed(span(3, "late", 7)));
+        taking.names().last().is_some_and(|last| last == "late")
+    }));
+}
+
+/// An item whose policies take their time: until told to go on.
+struct Waiting(Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
+
+impl TailSpan for Waiting {
+    fn trace_id(&self) -> [u8; 16] {
+        [1; 16]
+    }
+
+    fn is_root(&self) -> bool {
+        true
+    }
+
+    fn start_unix_nano(&self) -> u64 {
+        0
+    }
+
+    fn end_unix_nano(&self) -> u64 {
+        0
+    }
+
+    fn status(&self) -> StatusCode {
+        if let Some((begun, go_on)) = &self.0 {
+            let _ = begun.send(());
+            let _ = go_on.recv();
+        }
+        StatusCode::Unset
+    }
+
+    fn attribute(&self, _: &str) -> Option<AttributeValue<'_>> {
+        None
+    }
+
+    fn trace_state(&self) -> &str {
+        ""
+    }
+
+    fn held_bytes(&self) -> usize {
+        1
+    }
+}
+
+/// Guards the child against the lock itself: a thread of the parent has it while the process is forked.
+#[cfg(unix)]
+#[test]
+fn a_forked_child_does_not_wait_for_a_thread_that_it_has_not() {
+    let tail = LocalTail::<Waiting>::new(&LocalTailConfig::new(SLOW, 0.0)).expect("it can be meant");
+    let (begin, begun) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| tail.offer(Waiting(Some((begin, wait))), Instant::now()));
+        begun.recv().expect("a policy looks at it");
+        assert!(holds_in_a_child(|| {
+            let decided = tail.offer(Waiting(None), Instant::now()).len();
+            decided == 1 && tail.stats().offered_spans == 1
+        }));
+        go_on.send(()).expect("it waits");
+    });
 }
