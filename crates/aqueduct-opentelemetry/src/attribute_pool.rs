@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_lockfree::map::Guard;
 use aqueduct_lockfree::{HashMap, ShardedCounter};
 use opentelemetry::{Key, KeyValue, StringValue};
@@ -71,6 +72,8 @@ impl AttributePoolConfig {
 /// Nothing is ever taken out. A text for which there is no room is allocated for its caller alone, as without a pool, and counted as refused. Use a
 /// [`CardinalityLimiter`](crate::CardinalityLimiter) before it where values are many.
 ///
+/// A forked child goes on with the texts that its parent had, with counts of its own, and waits for no lock of its parent's.
+///
 /// # Examples
 ///
 /// ```
@@ -91,8 +94,15 @@ impl AttributePoolConfig {
 pub struct AttributePool {
     /// Of the common texts one for each [`place`], to be found without a look into the table.
     common: Box<[&'static str; PLACES]>,
-    texts: HashMap<Text, ()>,
     config: AttributePoolConfig,
+    /// A thread of the parent may have had a lock in it when the process was forked.
+    state: PerProcess<State>,
+}
+
+/// What changes.
+#[derive(Default)]
+struct State {
+    texts: HashMap<Text, ()>,
     /// Texts that were added, and what they take. Written under the lock; read without it only to find that there is no room, which stays so.
     entries: AtomicUsize,
     bytes: AtomicUsize,
@@ -135,27 +145,14 @@ impl AttributePool {
         for text in COMMON {
             common[place(text)] = text;
         }
-        let pool = AttributePool {
-            common,
-            texts: HashMap::new(),
-            config,
-            entries: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            adding: Mutex::new(()),
-            hits: ShardedCounter::new(),
-            misses: ShardedCounter::new(),
-            refused: ShardedCounter::new(),
-        };
-        pool.register(COMMON);
-        pool
+        let state = State::default();
+        state.register(COMMON);
+        AttributePool { common, config, state: PerProcess::with(state) }
     }
 
     /// Adds texts that live for ever. They count towards no bound, and are given out without reference counts.
     pub fn register(&self, texts: &[&'static str]) {
-        let guard = Guard::pin();
-        for text in texts {
-            self.texts.insert(Text::Static(text), (), &guard);
-        }
+        self.state().register(texts);
     }
 
     /// A key with this text.
@@ -184,36 +181,65 @@ impl AttributePool {
         KeyValue::new(self.key(key), self.value(value))
     }
 
-    /// What it has done.
+    /// What it has done in this process.
     #[must_use]
     pub fn stats(&self) -> AttributePoolStats {
+        let State { hits, misses, refused, entries, bytes, .. } = self.state();
         AttributePoolStats {
-            hits: self.hits.sum(),
-            misses: self.misses.sum(),
-            refused: self.refused.sum(),
-            entries: self.entries.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
+            hits: hits.sum(),
+            misses: misses.sum(),
+            refused: refused.sum(),
+            entries: entries.load(Ordering::Relaxed),
+            bytes: bytes.load(Ordering::Relaxed),
         }
     }
 
     fn text(&self, text: &str) -> Option<Text> {
+        let state = self.state();
         let common = self.common[place(text)];
         if common == text {
-            self.hits.inc();
+            state.hits.inc();
             return Some(Text::Static(common));
         }
         let guard = Guard::pin();
-        if let Some((found, ())) = self.texts.get_key_value(text, &guard) {
-            self.hits.inc();
+        if let Some((found, ())) = state.texts.get_key_value(text, &guard) {
+            state.hits.inc();
             return Some(found.clone());
         }
-        self.add(text, &guard)
+        state.add(text, &self.config, &guard)
+    }
+
+    #[inline]
+    fn state(&self) -> &State {
+        self.state.get_or_build(|inherited| inherited.map_or_else(State::default, State::of_child))
+    }
+}
+
+impl State {
+    /// One for a forked child, with the same texts. Takes no lock of this one: another thread may have had it, and nobody would open it.
+    fn of_child(&self) -> State {
+        let (guard, child) = (Guard::pin(), State::default());
+        // A thread that was adding one may have left it half counted, so they are counted again.
+        for (text, ()) in self.texts.iter(&guard) {
+            if let Text::Shared(text) = text {
+                child.count(text);
+            }
+            child.texts.insert(text.clone(), (), &guard);
+        }
+        child
+    }
+
+    fn register(&self, texts: &[&'static str]) {
+        let guard = Guard::pin();
+        for text in texts {
+            self.texts.insert(Text::Static(text), (), &guard);
+        }
     }
 
     /// Adds a text if there is room for it.
     #[cold]
-    fn add(&self, text: &str, guard: &Guard) -> Option<Text> {
-        if !self.has_room(text) {
+    fn add(&self, text: &str, config: &AttributePoolConfig, guard: &Guard) -> Option<Text> {
+        if !self.has_room(text, config) {
             self.refused.inc();
             return None;
         }
@@ -224,23 +250,28 @@ impl AttributePool {
             self.hits.inc();
             return Some(found.clone());
         }
-        if !self.has_room(text) {
+        if !self.has_room(text, config) {
             self.refused.inc();
             return None;
         }
         let added = Text::Shared(Arc::from(text));
-        self.entries.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(text.len() + Self::ENTRY_BYTES, Ordering::Relaxed);
+        self.count(text);
         self.texts.insert(added.clone(), (), guard);
         self.misses.inc();
         Some(added)
     }
 
-    fn has_room(&self, text: &str) -> bool {
-        let bytes = self.bytes.load(Ordering::Relaxed).saturating_add(text.len() + Self::ENTRY_BYTES);
-        text.len() <= self.config.max_text_bytes
-            && self.entries.load(Ordering::Relaxed) < self.config.max_entries
-            && bytes <= self.config.max_bytes
+    fn count(&self, text: &str) {
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(text.len() + AttributePool::ENTRY_BYTES, Ordering::Relaxed);
+    }
+
+    fn has_room(&self, text: &str, config: &AttributePoolConfig) -> bool {
+        let taken = self.bytes.load(Ordering::Relaxed);
+        let bytes = taken.saturating_add(text.len() + AttributePool::ENTRY_BYTES);
+        text.len() <= config.max_text_bytes
+            && self.entries.load(Ordering::Relaxed) < config.max_entries
+            && bytes <= config.max_bytes
     }
 }
 

@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aqueduct_exec::fork::PerProcess;
 use aqueduct_lockfree::ShardedCounter;
 use aqueduct_wire::encode::ValueRef;
 use opentelemetry::{KeyValue, StringValue, Value};
@@ -89,6 +90,7 @@ impl CardinalityConfig {
 /// - A value that was admitted stays for its window at least, and longer unless another that came more than twice as often needs its place.
 /// - A value that is frequent is admitted at the end of its first window, whatever came before it; until then it overflows, if there was no room.
 /// - Every value is counted, as kept or as overflowed.
+/// - A forked child goes on with the values that its parent had admitted, in a window of its own and with counts of its own, and waits for no lock of its parent's.
 ///
 /// # Allocation
 ///
@@ -121,10 +123,18 @@ impl CardinalityConfig {
 #[doc(alias = "HighCardinality")]
 #[doc(alias = "AttributeLimiter")]
 pub struct CardinalityLimiter {
-    keys: Box<[(Box<str>, Table)]>,
+    keys: Box<[Box<str>]>,
     /// Bit `n` is set if a key of `n` bytes is limited; 63 stands for all longer ones. Most attributes of a span have no key that is, and one look tells it.
     lengths: u64,
     config: CardinalityConfig,
+    /// A thread of the parent may have had a lock in it when the process was forked.
+    state: PerProcess<State>,
+}
+
+/// What changes.
+struct State {
+    /// In the order of the keys.
+    tables: Box<[Table]>,
     kept: ShardedCounter,
     overflowed: ShardedCounter,
 }
@@ -184,12 +194,10 @@ impl CardinalityLimiter {
     /// Limits the values of these keys, each for itself. Keys are found by looking through them: for tens, not for thousands.
     #[must_use]
     pub fn new<K: Into<Box<str>>>(keys: impl IntoIterator<Item = K>, config: CardinalityConfig) -> Self {
-        let now = Instant::now();
-        let keys: Box<[_]> =
-            keys.into_iter().map(|key| (key.into(), Table::new(config.max_values, now))).collect();
-        let lengths = keys.iter().fold(0, |lengths, (key, _)| lengths | bit(key));
-        let (kept, overflowed) = (ShardedCounter::new(), ShardedCounter::new());
-        CardinalityLimiter { keys, lengths, config, kept, overflowed }
+        let keys: Box<[Box<str>]> = keys.into_iter().map(Into::into).collect();
+        let lengths = keys.iter().fold(0, |lengths, key| lengths | bit(key));
+        let state = PerProcess::with(State::new(keys.len(), &config));
+        CardinalityLimiter { keys, lengths, config, state }
     }
 
     /// Says what becomes of a value. Reads the clock, but for values that are admitted.
@@ -210,14 +218,14 @@ impl CardinalityLimiter {
     pub fn limit_attributes(&self, attributes: &mut [KeyValue]) -> usize {
         let mut replaced = 0;
         for attribute in attributes {
-            let Some(table) = self.table(attribute.key.as_str()) else { continue };
+            let Some(key) = self.place(attribute.key.as_str()) else { continue };
             let mut digits = Digits::default();
             let value = match &attribute.value {
                 Value::String(text) => text.as_str(),
                 Value::I64(number) => digits.of(*number),
                 _ => continue,
             };
-            if !self.passes(table, value, Instant::now) {
+            if !self.passes(key, value, Instant::now) {
                 attribute.value = Value::String(StringValue::from(Arc::clone(&self.config.overflow)));
                 replaced += 1;
             }
@@ -227,43 +235,71 @@ impl CardinalityLimiter {
 
     /// What is to be written instead of a value, if it is not admitted. As [`limit_attributes`](Self::limit_attributes).
     pub(crate) fn overflow_of(&self, key: &str, value: &ValueRef<'_>) -> Option<&str> {
-        let table = self.table(key)?;
+        let key = self.place(key)?;
         let mut digits = Digits::default();
         let value = match value {
             ValueRef::Str(text) => text,
             ValueRef::Int(number) => digits.of(*number),
             _ => return None,
         };
-        (!self.passes(table, value, Instant::now)).then_some(&*self.config.overflow)
+        (!self.passes(key, value, Instant::now)).then_some(&*self.config.overflow)
     }
 
-    /// What it has done.
+    /// What it has done in this process.
     #[must_use]
     pub fn stats(&self) -> CardinalityStats {
-        let keys = self.keys.iter().map(|(key, table)| table.stats(key)).collect();
-        CardinalityStats { kept: self.kept.sum(), overflowed: self.overflowed.sum(), keys }
+        let State { tables, kept, overflowed } = self.state();
+        let keys = self.keys.iter().zip(tables).map(|(key, table)| table.stats(key)).collect();
+        CardinalityStats { kept: kept.sum(), overflowed: overflowed.sum(), keys }
     }
 
     fn decide<'a>(&'a self, key: &str, value: &'a str, now: impl FnOnce() -> Instant) -> Limited<'a> {
-        match self.table(key) {
-            Some(table) if !self.passes(table, value, now) => Limited::Overflow(&self.config.overflow),
+        match self.place(key) {
+            Some(key) if !self.passes(key, value, now) => Limited::Overflow(&self.config.overflow),
             _ => Limited::Kept(value),
         }
     }
 
-    fn passes(&self, table: &Table, value: &str, now: impl FnOnce() -> Instant) -> bool {
+    fn passes(&self, key: usize, value: &str, now: impl FnOnce() -> Instant) -> bool {
+        let State { tables, kept, overflowed } = self.state();
+        let table = &tables[key];
         let passes = table.is_admitted(value)
             || value.len() <= self.config.max_value_bytes && table.admit(value, now(), self.config.window);
-        if passes { &self.kept } else { &self.overflowed }.inc();
+        if passes { kept } else { overflowed }.inc();
         passes
     }
 
+    /// Where the key is among those that are limited, if it is.
     #[inline]
-    fn table(&self, key: &str) -> Option<&Table> {
+    fn place(&self, key: &str) -> Option<usize> {
         if self.lengths & bit(key) == 0 {
             return None;
         }
-        self.keys.iter().find(|(limited, _)| **limited == *key).map(|(_, table)| table)
+        self.keys.iter().position(|limited| **limited == *key)
+    }
+
+    #[inline]
+    fn state(&self) -> &State {
+        self.state.get_or_build(|inherited| match inherited {
+            Some(parent) => State::of_child(parent, &self.config),
+            None => State::new(self.keys.len(), &self.config),
+        })
+    }
+}
+
+impl State {
+    fn new(keys: usize, config: &CardinalityConfig) -> Self {
+        let now = Instant::now();
+        Self::with((0..keys).map(|_| Table::new(config.max_values, now)).collect())
+    }
+
+    fn of_child(parent: &State, config: &CardinalityConfig) -> Self {
+        let now = Instant::now();
+        Self::with(parent.tables.iter().map(|table| table.of_child(config.max_values, now)).collect())
+    }
+
+    fn with(tables: Box<[Table]>) -> Self {
+        State { tables, kept: ShardedCounter::new(), overflowed: ShardedCounter::new() }
     }
 }
 

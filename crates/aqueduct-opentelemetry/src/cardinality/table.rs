@@ -60,6 +60,21 @@ impl Table {
         }
     }
 
+    /// One for a forked child, with the same values, whose uses count for both. Takes no lock of this one: another thread may have had it, and nobody would open it.
+    pub(super) fn of_child(&self, max_values: usize, now: Instant) -> Self {
+        let (guard, child) = (Guard::pin(), Table::new(max_values, now));
+        // A thread that was adding one may have left it half counted, so they are counted again.
+        for (text, uses) in self.admitted.iter(&guard).take(max_values) {
+            child.admitted.insert(
+                Arc::clone(text),
+                Uses(AtomicU64::new(uses.0.load(Ordering::Relaxed))),
+                &guard,
+            );
+        }
+        child.free.store(max_values - child.admitted.len(), Ordering::Relaxed);
+        child
+    }
+
     /// Whether the value may pass, and if so, counts that it was used.
     #[inline]
     pub(super) fn is_admitted(&self, value: &str) -> bool {

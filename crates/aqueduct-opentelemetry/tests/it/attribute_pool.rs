@@ -1,9 +1,10 @@
 //! The pool of texts: one allocation for each, bounds that hold, and the SDK's own equality.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aqueduct_opentelemetry::{AttributePool, AttributePoolConfig};
-use aqueduct_testkit::CountingAllocator;
+use aqueduct_testkit::{CountingAllocator, holds_in_a_child};
 use opentelemetry::{Key, KeyValue, StringValue};
 
 /// Guards what the pool gives: the same keys, values and attributes as without it, from the pool and beyond its bounds.
@@ -96,5 +97,40 @@ fn the_last_place_is_given_once() {
         });
         let stats = pool.stats();
         assert_eq!((stats.entries, stats.misses, stats.refused), (1, 1, 1));
+    }
+}
+
+/// Guards a forked child against a lock that a thread of its parent had: it adds texts, finds what was there, registered ones included, and counts for itself.
+#[cfg(unix)]
+#[test]
+fn a_forked_child_has_a_pool_of_its_own() {
+    let pool = AttributePool::new(AttributePoolConfig::default().with_max_entries(2));
+    pool.register(&["registered"]);
+    let _ = pool.value("of the parent");
+    assert!(holds_in_a_child(|| {
+        let before = pool.stats();
+        let texts = ["registered", "of the parent", "GET", "new", "one too many"];
+        let same = texts.iter().all(|text| pool.value(text).as_str() == *text);
+        let after = pool.stats();
+        (before.hits, before.misses, before.entries) == (0, 0, 1)
+            && same
+            && (after.hits, after.misses, after.refused, after.entries) == (3, 1, 1, 2)
+    }));
+    assert_eq!((pool.stats().hits, pool.stats().misses, pool.stats().entries), (0, 1, 1));
+    // The lock is held nearly all the time.
+    for _ in 0..20 {
+        let (pool, end) = (AttributePool::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..4_000 {
+                    let _ = pool.value(&number.to_string());
+                    if end.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            assert!(holds_in_a_child(|| pool.value("of the child").as_str() == "of the child"));
+            end.store(true, Ordering::Relaxed);
+        });
     }
 }

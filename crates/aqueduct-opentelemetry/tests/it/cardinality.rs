@@ -1,10 +1,11 @@
 //! The limiter: few values, the frequent ones, and every one of them counted.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aqueduct_opentelemetry::{CardinalityConfig, CardinalityLimiter, Limited};
-use aqueduct_testkit::CountingAllocator;
+use aqueduct_testkit::{CountingAllocator, holds_in_a_child};
 use opentelemetry::{KeyValue, Value};
 use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -257,4 +258,47 @@ fn what_was_frequent_once_makes_room() {
     assert!((0..1_000).all(|_| ask("a", 0)));
     assert!((0..100).all(|_| !ask("b", 1)));
     assert!(ask("b", 2) && !ask("a", 2));
+}
+
+/// Guards a forked child against a lock that a thread of its parent had: it admits values, at once, within the same bound as before; and its counts are its own.
+#[cfg(unix)]
+#[test]
+fn a_forked_child_has_a_limiter_of_its_own() {
+    let limiter = limiter(3);
+    for value in ["a", "b", "a"] {
+        limiter.limit("key", value);
+    }
+    assert!(holds_in_a_child(|| {
+        let before = limiter.stats();
+        let kept = ["a", "b", "c", "d", "a"].map(|value| !limiter.limit("key", value).is_overflow());
+        let after = limiter.stats();
+        (before.kept, before.keys[0].admitted) == (0, 2)
+            && kept == [true, true, true, false, true]
+            && (after.kept, after.overflowed, after.keys[0].admitted) == (4, 1, 3)
+    }));
+    assert_eq!(
+        (limiter.stats().kept, limiter.stats().overflowed, limiter.stats().keys[0].admitted),
+        (3, 0, 2)
+    );
+    // Each value that comes ends a window, so that the lock is held nearly all the time.
+    let config = CardinalityConfig::default().with_max_values(1).with_window(Duration::ZERO);
+    let (limiter, end) = (CardinalityLimiter::new(["key"], config), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0_u64.. {
+                limiter.limit("key", &number.to_string());
+                if end.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..30 {
+            assert!(holds_in_a_child(|| {
+                limiter.limit("key", "of the child");
+                let stats = limiter.stats();
+                stats.kept + stats.overflowed == 1
+            }));
+        }
+        end.store(true, Ordering::Relaxed);
+    });
 }
