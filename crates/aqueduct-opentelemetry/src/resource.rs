@@ -19,13 +19,13 @@ const UNKNOWN_SERVICE: &str = "unknown_service";
 #[derive(Clone, Debug)]
 pub(crate) struct Configured {
     resource: Resource,
-    /// Attributes of the environment as they stand there, percent-encoded, where that makes a difference: the SDK reads them so.
-    raw: Vec<(Key, String)>,
+    /// Attributes of the environment as they stand there, percent-encoded: the SDK reads them so.
+    read: Vec<(Key, String)>,
 }
 
 impl Configured {
-    pub(crate) fn new(resource: Resource, raw: Vec<(Key, String)>) -> Configured {
-        Configured { resource, raw }
+    pub(crate) fn new(resource: Resource, read: Vec<(Key, String)>) -> Configured {
+        Configured { resource, read }
     }
 
     pub(crate) fn resource(&self) -> &Resource {
@@ -38,7 +38,7 @@ impl Configured {
     }
 
     /// What the provider says, and of what it does not say, what is configured. Two things that a provider says nobody has told it: the name of a
-    /// service without a name, and attributes of the environment that are not decoded.
+    /// service without a name, and what it has read from the environment, which is decoded here, and comes after what the program says here.
     pub(crate) fn merged(&self, provider: &Resource) -> Resource {
         let mut attributes: BTreeMap<Key, Value> =
             provider.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -49,9 +49,9 @@ impl Configured {
                 }
                 Entry::Occupied(mut entry) => {
                     let theirs = entry.get().as_str();
-                    let unnamed = key.as_str() == SERVICE_NAME && theirs.starts_with(UNKNOWN_SERVICE);
-                    let undecoded = self.raw.iter().any(|(raw, text)| raw == key && theirs == text.as_str());
-                    if unnamed || undecoded {
+                    let unnamed = key.as_str() == SERVICE_NAME && is_unknown(&theirs);
+                    let read = self.read.iter().any(|(read, text)| read == key && theirs.trim() == text);
+                    if unnamed || read {
                         entry.insert(ours.clone());
                     }
                 }
@@ -68,6 +68,11 @@ impl Configured {
         }
         .build()
     }
+}
+
+/// Whether it is `unknown_service`, or that with the name of the program behind a colon.
+fn is_unknown(name: &str) -> bool {
+    name.strip_prefix(UNKNOWN_SERVICE).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// The attributes in the order of their keys: equal resources have equal heads, which whoever comes later need not write twice.
@@ -110,9 +115,14 @@ mod tests {
             Some("url"),
         );
         assert_eq!(configured.merged(&theirs), expected);
-        let named = of(&[("service.name", "till")], None);
-        let merged = configured.merged(&named);
-        assert_eq!(merged.get(&Key::new("service.name")), Some("till".into()));
+        for (theirs, expected) in [
+            ("till", "till"),
+            ("unknown_service_registry", "unknown_service_registry"),
+            ("unknown_service", "shop"),
+        ] {
+            let merged = configured.merged(&of(&[("service.name", theirs)], None));
+            assert_eq!(merged.get(&Key::new("service.name")), Some(expected.into()));
+        }
     }
 
     /// Guards schema URLs: one that is not true of all attributes is none.

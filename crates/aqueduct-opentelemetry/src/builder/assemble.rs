@@ -16,7 +16,7 @@ use crate::env::{Batching, Environment, Settings, client, queue_bytes};
 use crate::error::BuildError;
 use crate::inner::Inner;
 use crate::outlet::{Outlet, Recipe};
-use crate::resource::Configured;
+use crate::resource::{Configured, SERVICE_NAME};
 use crate::telemetry::{Durations, Peer, Timed};
 
 /// Of the memory limit, in eighths, by [`Signal::index`]: traces, metrics, logs.
@@ -135,15 +135,8 @@ impl Builder {
         if let Some(name) = &self.service_name {
             resource = resource.with_service_name(name.clone());
         }
-        let resource = resource.build();
-        // What the program says is not what stands in the environment.
-        let raw = environment.raw.iter().filter(|(key, _)| {
-            let decoded = environment.attributes.iter().find(|(name, _)| name == key.as_str());
-            decoded
-                .is_some_and(|(_, value)| resource.get(&Key::new(key.clone())) == Some(value.clone().into()))
-        });
-        let raw = raw.cloned().collect();
-        Configured::new(resource, raw)
+        let name = environment.service_name.iter().map(|name| (Key::new(SERVICE_NAME), name.clone()));
+        Configured::new(resource.build(), environment.raw.iter().cloned().chain(name).collect())
     }
 
     fn client_of(&self, signal: Signal, environment: &Environment) -> ClientConfig {

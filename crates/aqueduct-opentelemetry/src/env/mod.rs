@@ -33,7 +33,7 @@ pub(crate) struct Environment {
     pub(crate) disabled: bool,
     pub(crate) service_name: Option<String>,
     pub(crate) attributes: Vec<(String, String)>,
-    /// Of those: the ones that are percent-encoded, as they stand there.
+    /// The same as they stand there.
     pub(crate) raw: Vec<(Key, String)>,
     /// By [`Signal::index`]: whether it is exported.
     pub(crate) exported: [bool; Signal::ALL.len()],

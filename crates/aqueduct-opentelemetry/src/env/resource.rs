@@ -7,7 +7,7 @@ use super::Reader;
 
 type Attributes = Vec<(String, String)>;
 
-/// The attributes, decoded; and of those that are percent-encoded the values as they stand there.
+/// The attributes, decoded; and as they stand there, which is how the SDK's detector reads them.
 ///
 /// The specification wants all of them discarded if one cannot be read.
 pub(super) fn attributes(reader: &mut Reader<'_>) -> (Attributes, Vec<(Key, String)>) {
@@ -28,9 +28,7 @@ pub(super) fn attributes(reader: &mut Reader<'_>) -> (Attributes, Vec<(Key, Stri
             if name.is_empty() {
                 return Err(wrong("has no name"));
             }
-            if plain != value {
-                raw.push((Key::new(key.to_owned()), value.to_owned()));
-            }
+            raw.push((Key::new(key.to_owned()), value.to_owned()));
             decoded.push((name, plain));
         }
         Ok((decoded, raw))

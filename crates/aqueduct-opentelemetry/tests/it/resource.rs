@@ -59,3 +59,37 @@ fn a_provider_without_a_resource_has_ours() {
     assert_eq!(attribute(&collector, "team").as_deref(), Some("a b"));
     assert_eq!(attribute(&collector, "place").as_deref(), Some("c,d"));
 }
+
+/// Guards the order against providers that read the environment themselves, as the SDK's do unless they are given a resource: what the program said here comes before what the
+/// environment says, through whomever.
+#[test]
+fn the_program_comes_before_an_environment_that_the_provider_has_read() {
+    let variables = |name: &str| match name {
+        "OTEL_SERVICE_NAME" => Some("environment".to_owned()),
+        "OTEL_RESOURCE_ATTRIBUTES" => Some("a=environment,b=environment,c=%65nvironment".to_owned()),
+        _ => None,
+    };
+    let collector = Collector::healthy();
+    let program = KeyValue::new("a", "program");
+    let builder = collector.builder().variables(variables).service_name("program");
+    let telemetry =
+        builder.resource(Resource::builder_empty().with_attribute(program).build()).build().unwrap();
+    // As the SDK's detectors read it: values as they stand.
+    let read = [
+        KeyValue::new("service.name", "environment"),
+        KeyValue::new("a", "environment"),
+        KeyValue::new("b", "provider"),
+        KeyValue::new("c", "%65nvironment"),
+    ];
+    let provider = SdkTracerProvider::builder()
+        .with_resource(Resource::builder_empty().with_attributes(read).build())
+        .with_span_processor(telemetry.span_processor())
+        .build();
+    provider.tracer("test").in_span("one", |_| ());
+    assert!(telemetry.shutdown(PATIENCE).complete);
+    for (key, expected) in
+        [("service.name", "program"), ("a", "program"), ("b", "provider"), ("c", "environment")]
+    {
+        assert_eq!(attribute(&collector, key).as_deref(), Some(expected), "{key}");
+    }
+}
