@@ -4,7 +4,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -282,6 +282,121 @@ fn from_a_panic_hook() {
     });
     let _ = panic::take_hook();
     assert!(services.lock().expect("not poisoned").is_empty(), "the hook ran each time");
+}
+
+/// Guards who calls from within: a filter and a redactor that flush, end spans of their own and shut down, while the item that they look at is in nobody's hands.
+#[test]
+fn from_within_a_hook() {
+    for manner in Manner::ALL {
+        for hook in ["filter", "redactor"] {
+            let collector = Collector { manner, taken: Arc::default() };
+            let destination = Destination::new("test", collector.clone(), RetryPolicy::default());
+            type Own = Arc<OnceLock<(Aqueduct, SdkTracerProvider)>>;
+            let own = Own::default();
+            let (busy, calls) = (Arc::new(Mutex::new(false)), Arc::new(AtomicU64::new(0)));
+            let act = {
+                let (own, calls) = (Arc::clone(&own), Arc::clone(&calls));
+                move || {
+                    let (telemetry, tracers) = own.get().expect("it was set");
+                    // Not within its own doing.
+                    if std::mem::replace(&mut *busy.lock().expect("not poisoned"), true) {
+                        return;
+                    }
+                    tracers.tracer("hook").in_span("of the hook", |_| ());
+                    telemetry.flush(SHORT);
+                    let _ = tracers.force_flush();
+                    let _ = telemetry.health();
+                    let _ = telemetry.snapshot();
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    *busy.lock().expect("not poisoned") = false;
+                }
+            };
+            let builder = Aqueduct::builder()
+                .variables(|_| None)
+                .destination(Arc::new(destination))
+                .flush_timeout(SHORT)
+                .drop_deadline(SHORT);
+            let builder = match hook {
+                "filter" => builder.filter_spans(move |_| {
+                    act();
+                    aqueduct_opentelemetry::Verdict::Export
+                }),
+                _ => builder.redact(move |_, _| {
+                    act();
+                    aqueduct_opentelemetry::Redaction::Keep
+                }),
+            };
+            let telemetry = builder.build().expect("valid");
+            let tracers =
+                SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+            own.set((telemetry.clone(), tracers.clone())).expect("once");
+            let start = Instant::now();
+            for _ in 0..3 {
+                let mut span = tracers.tracer("test").start("span");
+                opentelemetry::trace::Span::set_attribute(&mut span, opentelemetry::KeyValue::new("k", 1));
+                drop(span);
+            }
+            let report = telemetry.shutdown(manner.deadline());
+            assert!(start.elapsed() < PATIENCE, "{manner:?} {hook}");
+            assert_eq!(calls.load(Ordering::Relaxed), 3, "{manner:?} {hook}");
+            let expected = if manner == Manner::Healthy { (6, 0) } else { (0, 6) };
+            assert_eq!((report.delivered(), report.lost()), expected, "{manner:?} {hook}: {report}");
+        }
+    }
+}
+
+/// Guards deadlines without end: they are no instants that there are not.
+#[test]
+fn deadlines_without_end() {
+    let collector = Collector { manner: Manner::Healthy, taken: Arc::default() };
+    let destination = Destination::new("test", collector.clone(), RetryPolicy::default());
+    let telemetry = Aqueduct::builder()
+        .variables(|_| None)
+        .destination(Arc::new(destination))
+        .flush_timeout(Duration::MAX)
+        .drop_deadline(Duration::MAX)
+        .build()
+        .expect("valid");
+    let tracers = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+    let exporter = telemetry.span_exporter();
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    tracers.tracer("test").in_span("span", |_| ());
+    tracers.force_flush().expect("it flushes");
+    tracers.tracer("test").in_span("span", |_| ());
+    assert!(telemetry.flush(Duration::MAX).complete);
+    tracers.tracer("test").in_span("span", |_| ());
+    assert!(runtime.block_on(telemetry.flush_async(Duration::MAX)).complete);
+    runtime.block_on(exporter.export(vec![span()])).expect("it exports");
+    tracers.tracer("test").in_span("span", |_| ());
+    tracers.shutdown_with_timeout(Duration::MAX).expect("it shuts down");
+    assert!(telemetry.self_test(Duration::MAX).checks.is_empty());
+    assert!(telemetry.shutdown(Duration::MAX).complete);
+    assert_eq!(collector.taken.load(Ordering::Relaxed), 5);
+    drop((telemetry, tracers, exporter));
+}
+
+/// Guards the pipelines' thread against a handler that panics on it.
+#[test]
+fn a_handler_of_notices_that_panics() {
+    let (collector, told) = (Manner::Refusing, Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&told);
+    let collector = Collector { manner: collector, taken: Arc::default() };
+    let destination = Destination::new("test", collector, RetryPolicy::default());
+    let telemetry = Aqueduct::builder()
+        .variables(|_| None)
+        .destination(Arc::new(destination))
+        .notices(move |_, _, _| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            panic!("as a handler should not")
+        })
+        .build()
+        .expect("valid");
+    let tracers = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+    (0..SPANS).for_each(|_| tracers.tracer("test").in_span("span", |_| ()));
+    assert!(!telemetry.flush(SHORT).complete);
+    let report = telemetry.shutdown(SHORT);
+    assert_eq!((report.delivered(), report.lost()), (0, SPANS), "{report}");
+    assert!(told.load(Ordering::Relaxed) > 0);
 }
 
 /// Guards a forked child: it has threads, connections and counts of its own, sends its own spans only, and leaves what it inherited to its parent.
