@@ -13,18 +13,10 @@ use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use tokio::sync::Notify;
 
 use crate::collector::{Collector, Manner, PATIENCE, SHORT};
-use crate::generate::span;
-
-fn a_span(sampled: bool) -> opentelemetry_sdk::trace::SpanData {
-    let mut runner = TestRunner::deterministic();
-    let span = span().prop_filter("as asked", move |span| span.span_context.is_sampled() == sampled);
-    span.new_tree(&mut runner).unwrap().current()
-}
+use crate::generate::a_span;
 
 /// Guards that a shutdown delivers, that a second one says so, and that what comes after it is counted.
 #[test]

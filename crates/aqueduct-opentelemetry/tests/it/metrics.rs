@@ -115,6 +115,51 @@ fn metrics_are_as_the_oracle_has_them() {
     }
 }
 
+/// Guards the largest and the least numbers, and sums beyond them, in every kind of metric: as the oracle has them, but that integers beyond the protocol's are the largest
+/// that it has. (What is no number the SDK does not record.)
+#[test]
+fn numbers_at_their_ends() {
+    let collector = Collector::healthy();
+    let telemetry = collector.handle();
+    let seen = Arc::default();
+    let exporter = Witness { exporter: telemetry.metric_exporter(), seen: Arc::clone(&seen) };
+    let exponential = |instrument: &Instrument| {
+        let aggregation =
+            Aggregation::Base2ExponentialHistogram { max_size: 4, max_scale: 20, record_min_max: false };
+        let wanted = instrument.name().starts_with("exponential");
+        wanted.then(|| Stream::builder().with_aggregation(aggregation).build().unwrap())
+    };
+    let provider =
+        SdkMeterProvider::builder().with_periodic_exporter(exporter).with_view(exponential).build();
+    let meter = provider.meter("shop");
+    let ends = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE / 2.0, -0.0];
+    let gauge = meter.f64_gauge("gauge").build();
+    let up_down = meter.f64_up_down_counter("up_down").build();
+    let histogram = meter.f64_histogram("histogram").build();
+    let bare = meter.f64_histogram("bare").with_boundaries(Vec::new()).build();
+    let exponential = meter.f64_histogram("exponential").build();
+    for (number, value) in (0_i64..).zip(ends) {
+        let label = [KeyValue::new("n", number), KeyValue::new("value", value)];
+        gauge.record(value, &label);
+        up_down.add(value, &label);
+        up_down.add(value, &label);
+        histogram.record(value, &label);
+        bare.record(value, &label);
+        exponential.record(value, &label);
+        exponential.record(-value, &label);
+    }
+    meter.i64_gauge("least").build().record(i64::MIN, &[]);
+    provider.force_flush().unwrap();
+    let seen: Vec<_> = seen.lock().unwrap().drain(..).flat_map(|request| request.resource_metrics).collect();
+    let (sent, seen) = (scopes(collector.metrics().resource_metrics), scopes(seen));
+    assert!(format!("{sent:?}").contains("AsDouble(inf)"));
+    assert_eq!(sent, seen);
+
+    meter.u64_gauge("most").build().record(u64::MAX, &[]);
+    provider.force_flush().unwrap();
+    assert!(format!("{:?}", collector.metrics()).contains(&format!("AsInt({})", i64::MAX)));
+}
+
 /// Guards the variable.
 #[test]
 fn the_environment_says_what_metrics_are_relative_to() {

@@ -5,5 +5,5 @@ mod spans;
 mod values;
 
 pub(crate) use logs::logs;
-pub(crate) use spans::{span, spans};
+pub(crate) use spans::{a_span, span, spans};
 pub(crate) use values::{attributes, scope, text, time};

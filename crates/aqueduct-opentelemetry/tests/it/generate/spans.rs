@@ -6,6 +6,8 @@ use opentelemetry::trace::{
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::{attributes, scope, text, time};
 
@@ -84,4 +86,11 @@ pub(crate) fn span() -> impl Strategy<Value = SpanData> {
 
 pub(crate) fn spans(most: usize) -> impl Strategy<Value = Vec<SpanData>> {
     vec(span(), 0..=most)
+}
+
+/// One of them, always the same.
+pub(crate) fn a_span(sampled: bool) -> SpanData {
+    let mut runner = TestRunner::deterministic();
+    let span = span().prop_filter("as asked", move |span| span.span_context.is_sampled() == sampled);
+    span.new_tree(&mut runner).unwrap().current()
 }
