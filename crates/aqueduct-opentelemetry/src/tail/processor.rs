@@ -22,6 +22,10 @@ use crate::inner::Inner;
 /// [`Aqueduct::local_tail`](crate::Aqueduct::local_tail) makes one before the processor that exports. Use it with a sampler at the head that keeps everything, or as much as the process bears. Other processes decide about their parts of a trace themselves; by chance they keep
 /// the same ones if they have the same share, but an error here does not reach them. For that a collector has to see all spans.
 ///
+/// A trace that enters this process several times (two requests of one trace) is one trace: when the first local root has ended, spans of the others follow its decision, errors
+/// among them. With [`with_decision_cache(20_000, 0)`](aqueduct_sampling::tail::TailConfig::with_decision_cache) nothing is remembered of what was dropped, and each that comes
+/// later decides for itself; children that end after their root wait for `decision_wait` then.
+///
 /// # Threads and locks
 ///
 /// It has no thread. What is due by time (a root that does not come for [`decision_wait`](aqueduct_sampling::tail::TailConfig::decision_wait), a grace) is decided when the next span ends, on

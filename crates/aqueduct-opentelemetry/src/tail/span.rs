@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aqueduct_sampling::tail::{AttributeValue, Odds, StatusCode, TailSpan};
 use aqueduct_sampling::{Decision, OtelTraceState};
-use opentelemetry::trace::{SpanContext, SpanId, Status};
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
@@ -26,7 +26,7 @@ impl HeldSpan {
     #[must_use]
     pub fn new(data: SpanData) -> Self {
         let trace_state = data.span_context.trace_state().header();
-        let held_bytes = size_of::<SpanData>() + heap_bytes(&data) + 2 * trace_state.capacity();
+        let held_bytes = size_of::<SpanData>() + heap_bytes(&data) + trace_state.capacity();
         HeldSpan { data: Box::new(data), trace_state, held_bytes }
     }
 
@@ -122,8 +122,17 @@ fn heap_bytes(data: &SpanData) -> usize {
             .map(|event| text_bytes(&event.name) + attribute_bytes(&event.attributes))
             .sum::<usize>()
         + vector_bytes(links)
-        + links.iter().map(|link| attribute_bytes(&link.attributes)).sum::<usize>()
+        + links
+            .iter()
+            .map(|link| state_bytes(link.span_context.trace_state()) + attribute_bytes(&link.attributes))
+            .sum::<usize>()
+        + state_bytes(data.span_context.trace_state())
         + scope_bytes(&data.instrumentation_scope)
+}
+
+/// Each span and link has a copy of its own.
+fn state_bytes(state: &TraceState) -> usize {
+    state.into_iter().map(|(key, value)| size_of::<(String, String)>() + key.len() + value.len()).sum()
 }
 
 fn scope_bytes(scope: &InstrumentationScope) -> usize {

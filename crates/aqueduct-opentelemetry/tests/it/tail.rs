@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use aqueduct_opentelemetry::{
     HeldSpan, LocalTail, LocalTailConfig, LocalTailError, LocalTailProcessor, RandomIds,
 };
-use aqueduct_sampling::tail::{AttributeValue, Policy, PolicyKind, StatusCode, TailSpan, Trigger};
+use aqueduct_sampling::tail::{
+    AttributeValue, Policy, PolicyKind, StatusCode, TailConfig, TailSpan, Trigger,
+};
 use aqueduct_testkit::holds_in_a_child;
 use opentelemetry::trace::{
     Event, Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
@@ -160,6 +162,23 @@ fn a_span_with_a_parent_elsewhere_is_a_root() {
     assert_eq!(taking.names(), ["inner", "entry"]);
 }
 
+/// Guards requests that come twice in one trace: by default the first decides about both; without a memory of what was dropped each decides for itself.
+#[test]
+fn a_second_local_root_of_a_trace() {
+    let second = |limits: TailConfig| {
+        let taking = Taking::default();
+        let config = LocalTailConfig::new(SLOW, 0.0).with_limits(limits);
+        let processor = LocalTailProcessor::new(taking.clone(), &config).expect("it can be meant");
+        for data in [span(1, "first", 0), failed(span(1, "child", 7)), span(1, "second", 0)] {
+            processor.on_end(data);
+        }
+        taking.names()
+    };
+    let limits = LocalTailConfig::local_limits();
+    assert_eq!(second(limits.clone()), Vec::<String>::new());
+    assert_eq!(second(limits.with_decision_cache(20_000, 0)), ["child", "second"]);
+}
+
 /// Guards thresholds: kept by chance, `th` says how likely that was and never less than before; kept for what it is, it stays.
 #[test]
 fn thresholds_are_truthful() {
@@ -231,7 +250,7 @@ fn every_part_of_a_span_is_charged() {
     let scope =
         |scope: InstrumentationScope| move |data: &mut SpanData| data.instrumentation_scope = scope.clone();
     type Change<'a> = (&'a str, &'a dyn Fn(&mut SpanData));
-    let changes: [Change<'_>; 12] = [
+    let changes: [Change<'_>; 13] = [
         ("name", &|data| data.name = text().into()),
         ("status", &|data| data.status = Status::error(text())),
         ("key", &|data| data.attributes = vec![KeyValue::new(text(), 1)]),
@@ -252,6 +271,11 @@ fn every_part_of_a_span_is_charged() {
             data.links.links = vec![Link::new(SpanContext::NONE, vec![KeyValue::new("a", text())], 0)];
         }),
         ("name of the scope", &scope(InstrumentationScope::builder(text()).build())),
+        ("trace state of a link", &|data| {
+            let state = format!("a={},b={0},c={0},d={0}", "x".repeat(256)).parse().expect("a trace state");
+            let of = SpanContext::new(TraceId::from(1), SpanId::from(1), TraceFlags::SAMPLED, true, state);
+            data.links.links = vec![Link::new(of, Vec::new(), 0)];
+        }),
         ("trace state", &|data| *data = with_state(data.clone(), &format!("a={}", "x".repeat(256)))),
     ];
     for (what, change) in changes {
