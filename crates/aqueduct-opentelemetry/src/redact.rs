@@ -23,10 +23,10 @@ pub enum Redaction {
 /// The key under which the body of a log record is asked about.
 pub(crate) const BODY: &str = "log.body";
 
-/// What is asked about each value, if anything is: first the limiter, then the function.
+/// What is asked about each value, if anything is: first the limiters, then the function.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    limiter: Option<Arc<CardinalityLimiter>>,
+    limiters: Vec<Arc<CardinalityLimiter>>,
     function: Option<Arc<Function>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Left<'a> {
 
 impl Redactor {
     pub(crate) fn limit(&mut self, limiter: Arc<CardinalityLimiter>) {
-        self.limiter = Some(limiter);
+        self.limiters.push(limiter);
     }
 
     pub(crate) fn call(
@@ -56,7 +56,7 @@ impl Redactor {
 
     #[inline]
     pub(crate) fn ask(&self, key: &str, value: &ValueRef<'_>) -> Left<'_> {
-        let overflow = self.limiter.as_ref().and_then(|limiter| limiter.overflow_of(key, value));
+        let overflow = self.limiters.iter().find_map(|limiter| limiter.overflow_of(key, value));
         let redaction = match (&self.function, overflow) {
             (None, _) => Redaction::Keep,
             (Some(function), None) => function(key, value),
@@ -73,14 +73,14 @@ impl Redactor {
     /// `None` if it leaves everything as it is.
     #[inline]
     pub(crate) fn if_any(&self) -> Option<&Redactor> {
-        (self.limiter.is_some() || self.function.is_some()).then_some(self)
+        (!self.limiters.is_empty() || self.function.is_some()).then_some(self)
     }
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redactor")
-            .field("limiter", &self.limiter)
+            .field("limiters", &self.limiters)
             .field("function", &self.function.is_some())
             .finish()
     }

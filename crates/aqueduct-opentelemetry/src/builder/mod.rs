@@ -179,7 +179,7 @@ impl Builder {
     }
 
     /// Decides about each span that is to be exported, before it is encoded, and may change it: it is the processor's own. Spans of a trace are decided one by
-    /// one, so that the children of one that is left out have no parent.
+    /// one, so that the children of one that is left out have no parent. There is one filter: the last that was given.
     ///
     /// ```
     /// use aqueduct_opentelemetry::{Aqueduct, Verdict};
@@ -193,7 +193,7 @@ impl Builder {
         self
     }
 
-    /// Decides about each log record, before it is encoded.
+    /// Decides about each log record, before it is encoded. There is one filter: the last that was given.
     pub fn filter_logs(
         mut self,
         filter: impl Fn(&SdkLogRecord, &InstrumentationScope) -> Verdict + Send + Sync + 'static,
@@ -203,7 +203,7 @@ impl Builder {
     }
 
     /// Decides about each attribute of spans, their events and links, and log records as it is encoded, by its key and its value after limits: also
-    /// within maps, and about the body of a log record under the key `log.body`.
+    /// within maps, and about the body of a log record under the key `log.body`. A list is one value. There is one redactor: the last that was given.
     ///
     /// ```
     /// use aqueduct_opentelemetry::{Aqueduct, Redaction};
@@ -224,7 +224,7 @@ impl Builder {
     }
 
     /// Keeps the values of the limiter's keys few, in attributes of spans, their events and links, and log records, also within maps: what it does not admit leaves as its overflow
-    /// value. It is asked before [`redact`](Self::redact), which sees what it has left. Texts and whole numbers are limited, after limits on lengths. Metrics are not: their
+    /// value. It is asked before [`redact`](Self::redact), which sees what it has left. Several are asked one after the other, until one does not admit the value. Texts and whole numbers are limited, after limits on lengths. Metrics are not: their
     /// streams are made before; the SDK has a cardinality limit for them.
     ///
     /// ```

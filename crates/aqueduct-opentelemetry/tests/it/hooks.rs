@@ -115,6 +115,23 @@ fn so_many_values_of_a_limited_key_leave_and_no_more() {
     assert_eq!(stats.kept + stats.overflowed, 60);
 }
 
+/// Guards limiters from one another: a second one does not take the place of the first.
+#[test]
+fn several_limiters_limit() {
+    let collector = Collector::healthy();
+    let limiter =
+        |key| Arc::new(CardinalityLimiter::new([key], CardinalityConfig::default().with_max_values(0)));
+    let builder = collector.builder().limit_cardinality(limiter("user")).limit_cardinality(limiter("shop"));
+    let telemetry = builder.build().unwrap();
+    let provider = SdkTracerProvider::builder().with_span_processor(telemetry.span_processor()).build();
+    let mut span = provider.tracer("test").start("span");
+    span.set_attributes(["user", "shop", "order"].map(|key| KeyValue::new(key, "a")));
+    span.end();
+    assert_eq!(telemetry.shutdown(PATIENCE).delivered(), 1);
+    let sent: Vec<String> = collector.spans()[0].attributes.iter().map(text).collect();
+    assert_eq!(sent, ["_OTHER", "_OTHER", "a"]);
+}
+
 /// Guards the order: a redactor is asked about what the limiter has left, and has the last word; log records go the same way.
 #[test]
 fn a_limiter_comes_before_a_redactor() {
