@@ -55,7 +55,7 @@ pub(crate) fn queue_bytes(items: u64) -> u64 {
     items.saturating_mul(1024).max(1 << 20)
 }
 
-fn milliseconds(text: &str) -> Result<Duration, String> {
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
     let whole = text.parse().map(Duration::from_millis);
     whole.map_err(|_| "expected a whole number of milliseconds".to_owned())
 }

@@ -49,15 +49,14 @@ pub(crate) struct Environment {
 }
 
 /// Variables that mean something, and nothing here.
-const OTHERS: [(&str, &str); 9] = [
+const OTHERS: [(&str, &str); 8] = [
     (
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         "the SDK lets views choose it, not exporters",
     ),
-    ("OTEL_METRIC_EXPORT_INTERVAL", "the SDK's periodic reader reads it by itself"),
     (
         "OTEL_METRIC_EXPORT_TIMEOUT",
-        "an export ends when its data is in the pipeline, or by the reader's own time-out",
+        "the SDK's usual reader does not read it; an export takes as long as a flush at most",
     ),
     ("OTEL_METRICS_EXEMPLAR_FILTER", "it is for the SDK's meter provider"),
     ("OTEL_LOG_LEVEL", "nothing is logged here: see the notices and the health"),
@@ -84,6 +83,8 @@ impl Environment {
         let propagators = propagators::read(&mut reader);
         let temporality =
             reader.read("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", TemporalityPreference::parse);
+        // The SDK's periodic reader reads it by itself, and tells nobody of one that makes no sense.
+        let _ = reader.read("OTEL_METRIC_EXPORT_INTERVAL", batching::milliseconds);
         for (name, why) in OTHERS {
             reader.ignore(name, why);
         }

@@ -119,6 +119,7 @@ fn nonsense_is_ignored_and_told() {
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         "OTEL_CONFIG_FILE",
+        "OTEL_METRIC_EXPORT_INTERVAL",
     ];
     for value in ["nonsense", "-1", "0.5", ",", "☃"] {
         let variables: Vec<_> = names.iter().map(|name| (*name, value)).collect();
@@ -129,6 +130,14 @@ fn nonsense_is_ignored_and_told() {
             assert!(warned.contains(&name), "{name}={value}");
         }
     }
+}
+
+/// Guards against a false alarm: what the SDK reads by itself does what it says.
+#[test]
+fn what_the_sdk_reads_is_used() {
+    let telemetry = with(&[("OTEL_METRIC_EXPORT_INTERVAL", "10000")]);
+    assert_eq!(used(&telemetry, "OTEL_METRIC_EXPORT_INTERVAL"), EnvUse::Used);
+    assert_eq!(telemetry.settings().warnings().count(), 0);
 }
 
 /// Guards numbers at both ends: they make a handle, and one that delivers.
