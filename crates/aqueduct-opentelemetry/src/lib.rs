@@ -83,8 +83,8 @@
 //!
 //! # Metrics about itself
 //!
-//! The [SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) of the semantic conventions, from
-//! [`Aqueduct::observe`] under these names, and on the page of [`Aqueduct::write_metrics`] under those of [`METRICS`]:
+//! The [SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) of the semantic conventions, under these names
+//! from [`Aqueduct::observe`], and under those of [`METRICS`] on the page of [`Aqueduct::write_metrics`]:
 //!
 //! | metric | counts |
 //! |---|---|
@@ -94,6 +94,18 @@
 //! | `otel.sdk.processor.*.queue.size`, `.queue.capacity` | items that wait for their first attempt, and how many may |
 //! | `otel.sdk.exporter.*.inflight`, `.exported` | items without an outcome, and with one; `error.type` says why one was lost |
 //! | `otel.sdk.exporter.operation.duration` | time of an attempt |
+//!
+//! As Prometheus text, with what the pipelines publish besides; limiters, pools and local tails have a `write_metrics` each:
+//!
+//! | family | for |
+//! |---|---|
+//! | `aqueduct_sdk_started_spans_total`, `aqueduct_sdk_live_spans`, `aqueduct_sdk_created_logs_total` | `otel.sdk.span.started`, `.live`, `otel.sdk.log.created` |
+//! | `aqueduct_sdk_processed_items_total`, `aqueduct_sdk_left_out_items_total` | items that were handed over, taken or not; items that nobody wanted |
+//! | `aqueduct_sdk_queue_items`, `aqueduct_sdk_queue_capacity_items` | the queue |
+//! | `aqueduct_sdk_in_flight_items`, `aqueduct_sdk_exported_items_total` | what was sent |
+//! | `aqueduct_cardinality_values_total`, `aqueduct_cardinality_admitted_values`, `aqueduct_cardinality_displaced_values_total` | a [`CardinalityLimiter`] |
+//! | `aqueduct_attribute_pool_texts_total`, `aqueduct_attribute_pool_texts`, `aqueduct_attribute_pool_bytes` | an [`AttributePool`] |
+//! | `aqueduct_tail_sampling_*` | a [`LocalTail`] |
 //!
 //! # Guarantees
 //!

@@ -68,7 +68,8 @@ impl Catalogue {
              `aqueduct metrics` prints the same.\nUnits are in UCUM notation. Under `elsewhere` is what OpenTelemetry's semantic conventions call the same (`{signal}` stands for `span`, `metric_data_point` or `log`), older names, and those of the \
              OpenTelemetry Collector (`otelcol_*`), which may count a little differently: what counts is what the line says. Alerts on them: \
              [ops/prometheus/alerts.yaml](ops/prometheus/alerts.yaml), with a page each in [ops/runbooks](ops/runbooks); a\n\
-             dashboard: [ops/grafana/aqueduct.json](ops/grafana/aqueduct.json).\n",
+             dashboard: [ops/grafana/aqueduct.json](ops/grafana/aqueduct.json). An application with `aqueduct-opentelemetry` publishes its own besides: `aqueduct_opentelemetry::METRICS`, in the table of \
+             [its README](../crates/aqueduct-opentelemetry/README.md#metrics-about-itself).\n",
         );
         for part in &self.0 {
             page += &format!("\n## {}{}\n\n", part.name[..1].to_uppercase(), &part.name[1..]);

@@ -93,6 +93,11 @@ impl<T> LocalTail<T> {
     pub fn stats(&self) -> TailStats {
         self.state.get().map(|state| lock(state).stats()).unwrap_or_default()
     }
+
+    /// The most bytes that it may hold.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.config.limits.max_bytes as u64
+    }
 }
 
 fn sampler<T: TailSpan>(config: &LocalTailConfig) -> Result<TailSampler<T>, LocalTailError> {

@@ -1,5 +1,6 @@
 //! What there is to know about telemetry itself: `otel.sdk.*` (OpenTelemetry semantic conventions, "SDK metrics"), by asking and through a meter.
 
+mod bounded;
 mod meter;
 mod page;
 mod peer;

@@ -3,6 +3,7 @@
 use aqueduct_metrics::{Desc, Exposition};
 use aqueduct_pipeline::{LaneStatus, write_distributions};
 
+use super::bounded::{ADMITTED, ASKED, DISPLACED, LIMITED, POOLED, POOLED_BYTES};
 use super::{SignalSnapshot, Snapshot};
 use crate::aqueduct::Aqueduct;
 
@@ -62,9 +63,24 @@ const EXPORTED: Desc = Desc::counter(
 .with_attributes(&["signal", "error_type"])
 .with_convention("otel.sdk.exporter.{signal}.exported");
 
-/// The metrics of this crate. Those of the pipelines are in [`aqueduct_pipeline::METRICS`], and those of the ledgers in [`aqueduct_metrics::METRICS`].
-pub const METRICS: &[Desc] =
-    &[STARTED, LIVE, CREATED, QUEUE, CAPACITY, PROCESSED, LEFT_OUT, IN_FLIGHT, EXPORTED];
+/// The metrics of this crate. Those of the pipelines and of tails are in [`aqueduct_pipeline::METRICS`], and those of the ledgers in [`aqueduct_metrics::METRICS`].
+pub const METRICS: &[Desc] = &[
+    STARTED,
+    LIVE,
+    CREATED,
+    QUEUE,
+    CAPACITY,
+    PROCESSED,
+    LEFT_OUT,
+    IN_FLIGHT,
+    EXPORTED,
+    LIMITED,
+    ADMITTED,
+    DISPLACED,
+    ASKED,
+    POOLED,
+    POOLED_BYTES,
+];
 
 impl Aqueduct {
     /// The counts at this instant, of the signals that were used.
@@ -73,7 +89,9 @@ impl Aqueduct {
         Snapshot { signals: self.inner.outlets.iter().filter_map(SignalSnapshot::of).collect() }
     }
 
-    /// Writes the families of [`METRICS`], and those of the pipelines: for a page of Prometheus text.
+    /// Writes the families of [`METRICS`] that are about the handle, and those of the pipelines: for a page of Prometheus text. What the program has of limiters, pools and
+    /// tails writes its own: [`CardinalityLimiter::write_metrics`](crate::CardinalityLimiter::write_metrics),
+    /// [`AttributePool::write_metrics`](crate::AttributePool::write_metrics), [`LocalTail::write_metrics`](crate::LocalTail::write_metrics).
     ///
     /// ```
     /// use aqueduct_metrics::Exposition;

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aqueduct_metrics::Exposition;
-use aqueduct_opentelemetry::{Aqueduct, LocalTailConfig, METRICS};
+use aqueduct_opentelemetry::{
+    Aqueduct, AttributePool, AttributePoolConfig, CardinalityConfig, CardinalityLimiter, LocalTailConfig,
+    METRICS,
+};
 use aqueduct_receiver::Answer;
 use aqueduct_testkit::{ScriptedPeer, Step};
 use aqueduct_transport::Protocol;
@@ -53,6 +56,14 @@ fn as_prometheus_text() {
     assert!(telemetry.flush(PATIENCE).complete);
     let mut page = Exposition::new();
     telemetry.write_metrics(&mut page);
+    let limiter = CardinalityLimiter::new(["user"], CardinalityConfig::default().with_max_values(1));
+    let _ = ["anna", "bert", "anna"].map(|user| limiter.limit("user", user));
+    let pool = AttributePool::new(AttributePoolConfig::default().with_max_entries(1));
+    let _ = ["acme", "other", "acme"].map(|tenant| pool.value(tenant));
+    let tail = telemetry.local_tail(&LocalTailConfig::new(Duration::ZERO, 0.0)).unwrap().tail();
+    limiter.write_metrics("users", &mut page);
+    pool.write_metrics("tenants", &mut page);
+    tail.write_metrics("local", &mut page);
     let text = page.prometheus_text();
     for line in [
         "aqueduct_sdk_started_spans_total{parent_origin=\"none\",sampling_result=\"RECORD_AND_SAMPLE\"} 3",
@@ -68,6 +79,17 @@ fn as_prometheus_text() {
         "aqueduct_sdk_exported_items_total{signal=\"traces\",error_type=\"\"} 5",
         "aqueduct_sdk_exported_items_total{signal=\"logs\",error_type=\"\"} 2",
         "aqueduct_delivered_items_total{signal=\"traces\",destination=\"test\"} 5",
+        "aqueduct_cardinality_values_total{limiter=\"users\",outcome=\"kept\"} 2",
+        "aqueduct_cardinality_values_total{limiter=\"users\",outcome=\"overflowed\"} 1",
+        "aqueduct_cardinality_admitted_values{limiter=\"users\",key=\"user\"} 1",
+        "aqueduct_cardinality_displaced_values_total{limiter=\"users\",key=\"user\"} 0",
+        "aqueduct_attribute_pool_texts_total{pool=\"tenants\",outcome=\"hit\"} 1",
+        "aqueduct_attribute_pool_texts_total{pool=\"tenants\",outcome=\"miss\"} 1",
+        "aqueduct_attribute_pool_texts_total{pool=\"tenants\",outcome=\"refused\"} 1",
+        "aqueduct_attribute_pool_texts{pool=\"tenants\"} 1",
+        "aqueduct_attribute_pool_bytes{pool=\"tenants\"} 100",
+        "aqueduct_tail_sampling_capacity_bytes{pipeline=\"local\"} 67108864",
+        "aqueduct_tail_sampling_held_spans{pipeline=\"local\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }

@@ -85,6 +85,14 @@ pub struct TailStatus {
     pub max_bytes: u64,
 }
 
+impl TailStatus {
+    /// That of a sampler outside of a pipeline.
+    #[must_use]
+    pub fn new(stats: TailStats, max_bytes: u64) -> Self {
+        TailStatus { stats, max_bytes }
+    }
+}
+
 /// Writes the families of tail samplers among [`METRICS`](crate::METRICS), each sampler with the name of its pipeline.
 pub fn write_tail_metrics<'a>(
     samplers: impl IntoIterator<Item = (&'a str, &'a TailStatus)>,
