@@ -399,6 +399,53 @@ fn a_handler_of_notices_that_panics() {
     assert!(told.load(Ordering::Relaxed) > 0);
 }
 
+/// Guards the pipelines' thread against ending itself: a handler of notices lets go of the last handle there.
+#[test]
+fn the_last_handle_is_dropped_by_its_own_thread() {
+    let collector = Collector { manner: Manner::Refusing, taken: Arc::default() };
+    let destination = Destination::new("test", collector, RetryPolicy::default());
+    let last: Arc<Mutex<Option<Aqueduct>>> = Arc::default();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (held, tell) = (Arc::clone(&last), Mutex::new(tell));
+    let telemetry = Aqueduct::builder()
+        .variables(|_| None)
+        .destination(Arc::new(destination))
+        .drop_deadline(SHORT)
+        .notices(move |_, _, _| {
+            if let Some(telemetry) = held.lock().expect("not poisoned").take() {
+                let report = telemetry.flush(PATIENCE);
+                drop(telemetry);
+                let _ = tell.lock().expect("not poisoned").send((report, thread::current().id()));
+            }
+        })
+        .build()
+        .expect("valid");
+    drop(telemetry.span_exporter().export(vec![span()]));
+    let start = Instant::now();
+    *last.lock().expect("not poisoned") = Some(telemetry);
+    let (report, thread) = told.recv_timeout(PATIENCE).expect("it was dropped");
+    assert!(!report.complete && report.error.is_some(), "{report}");
+    assert_ne!(thread, thread::current().id());
+    assert!(start.elapsed() < PATIENCE);
+}
+
+/// Guards the end of a forked child that never used what it inherited: it comes, and sends nothing of its parent's.
+#[cfg(unix)]
+#[test]
+fn a_child_that_only_ends() {
+    for manner in Manner::ALL {
+        let mut inherited = Some(manner.service());
+        assert!(aqueduct_testkit::holds_in_a_child(|| {
+            let Service { collector, telemetry, tracers, loggers } =
+                inherited.take().expect("the child's copy");
+            let before = collector.taken.load(Ordering::Relaxed);
+            drop((telemetry, tracers, loggers));
+            collector.taken.load(Ordering::Relaxed) == before
+        }));
+        inherited.expect("the parent's").check();
+    }
+}
+
 /// Guards a forked child: it has threads, connections and counts of its own, sends its own spans only, and leaves what it inherited to its parent.
 #[cfg(unix)]
 #[test]

@@ -216,6 +216,16 @@ fn no_secret_of_an_endpoint_is_shown() {
     }
 }
 
+/// Guards logs against headers: whatever is made of the handle may be printed for debugging.
+#[test]
+fn no_debug_form_shows_a_header() {
+    let telemetry = with(&[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret"), ("OTEL_SERVICE_NAME", "shop")]);
+    let (spans, logs) = (telemetry.span_processor(), telemetry.log_processor());
+    let exporters = (telemetry.span_exporter(), telemetry.log_exporter(), telemetry.metric_exporter());
+    let shown = format!("{telemetry:?}{spans:?}{logs:?}{exporters:?}{:?}", telemetry.settings());
+    assert!(shown.contains("shop") && !shown.contains("s3cret"), "{shown}");
+}
+
 /// Guards `OTEL_EXPORTER_OTLP_PROTOCOL`, of all signals and of one: the body and its kind are as it says.
 #[test]
 fn each_protocol_is_spoken() {
