@@ -94,7 +94,7 @@ impl CardinalityConfig {
 ///
 /// # Allocation
 ///
-/// None for values that are admitted, or overflow. Memory is bounded by `max_values * (max_value_bytes + 1,000 bytes)` for each key, whatever comes; a key that never overflows takes
+/// None for values that are admitted, or overflow. Memory is bounded by `max_values * (max_value_bytes + 1,200 bytes)` for each key, whatever comes; a key that never overflows takes
 /// some 100 bytes for a value, and the value.
 ///
 /// # Overload
@@ -263,8 +263,9 @@ impl CardinalityLimiter {
     fn passes(&self, key: usize, value: &str, now: impl FnOnce() -> Instant) -> bool {
         let State { tables, kept, overflowed } = self.state();
         let table = &tables[key];
-        let passes = table.is_admitted(value)
-            || value.len() <= self.config.max_value_bytes && table.admit(value, now(), self.config.window);
+        // The length first: what is too long is never admitted, and need not be hashed to find that out.
+        let passes = value.len() <= self.config.max_value_bytes
+            && (table.is_admitted(value) || table.admit(value, now(), self.config.window));
         if passes { kept } else { overflowed }.inc();
         passes
     }
