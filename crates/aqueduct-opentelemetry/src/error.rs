@@ -26,6 +26,11 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            BuildError::Client { signal, error: ConfigError::FeatureMissing { feature } } => write!(
+                f,
+                "the client for {signal} needs the feature `{feature}` of {}, which this build does not have",
+                env!("CARGO_PKG_NAME")
+            ),
             BuildError::Client { signal, .. } => write!(f, "the client for {signal} cannot be built"),
             BuildError::Pipeline(_) => f.write_str("the settings of the pipeline are not usable"),
             BuildError::Worker(_) => f.write_str("the thread that sends could not be started"),
@@ -40,5 +45,20 @@ impl Error for BuildError {
             BuildError::Pipeline(error) => Some(error),
             BuildError::Worker(error) => Some(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards the way out: whoever lacks a feature learns of which crate, which is not the one that says so.
+    #[test]
+    fn a_feature_that_is_missing_is_named() {
+        let error = ConfigError::FeatureMissing { feature: "tls" };
+        let error = BuildError::Client { signal: Signal::Traces, error };
+        let expected = "the client for traces needs the feature `tls` of aqueduct-opentelemetry, which this build does not have";
+        assert_eq!(error.to_string(), expected);
+        assert!(error.source().is_some());
     }
 }
