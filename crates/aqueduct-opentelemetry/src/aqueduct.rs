@@ -103,7 +103,8 @@ impl Aqueduct {
 
     /// The same behind a tail sampler: local traces with errors and slow ones leave in full, and a share of the others, when their local root has ended.
     ///
-    /// What it holds is its own until then: [`flush`](Self::flush) and [`shutdown`](Self::shutdown) do not see it, and `otel.sdk.span.live` counts it as live. Flush and
+    /// What it holds is its own until then: [`flush`](Self::flush) and [`shutdown`](Self::shutdown) do not deliver it, but say how much it is
+    /// ([`Report::held_in_tails`]), and `otel.sdk.span.live` counts it as live. Flush and
     /// end the provider, which decides it, and then the handle.
     ///
     /// # Errors
@@ -130,7 +131,9 @@ impl Aqueduct {
         &self,
         config: &LocalTailConfig,
     ) -> Result<LocalTailProcessor<SpanProcessor>, LocalTailError> {
-        Ok(LocalTailProcessor::new(self.span_processor(), config)?.counted(&self.inner))
+        let processor = LocalTailProcessor::new(self.span_processor(), config)?.counted(&self.inner);
+        self.inner.tails.add(&processor.tail());
+        Ok(processor)
     }
 
     /// A log processor, for `SdkLoggerProvider::builder().with_log_processor(..)`.
@@ -257,7 +260,11 @@ impl Aqueduct {
 
     /// Takes nothing more, delivers what is held, and ends. What could not be delivered by the deadline is dropped and counted. From any thread, inside any
     /// runtime or none. A second call returns at once.
+    ///
+    /// Local tails ([`local_tail`](Self::local_tail)) are the provider's: what they still hold makes the report incomplete, see [`Report::held_in_tails`].
     pub fn shutdown(&self, deadline: Duration) -> Report {
-        self.inner.wait(deadline, Pipeline::shutdown)
+        let mut report = self.inner.wait(deadline, Pipeline::shutdown);
+        report.complete &= report.held_in_tails == 0;
+        report
     }
 }

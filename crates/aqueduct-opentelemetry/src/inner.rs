@@ -14,6 +14,7 @@ use crate::redact::Redactor;
 use crate::report::{Report, SignalReport};
 use crate::resource::Configured;
 use crate::span::SpanFilter;
+use crate::tail::Tails;
 use crate::telemetry::Durations;
 use crate::temporality::TemporalityPreference;
 
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     /// By [`Signal::index`].
     pub(crate) flush_timeouts: [Duration; Signal::ALL.len()],
     pub(crate) drop_deadline: Duration,
+    pub(crate) tails: Tails,
 }
 
 impl Inner {
@@ -75,7 +77,8 @@ impl Inner {
         error: Option<aqueduct_pipeline::WaitError>,
     ) -> Report {
         let signals = self.outlets.iter().filter_map(SignalReport::of).collect();
-        Report { complete, took: start.elapsed(), signals, error }
+        let held_in_tails = self.tails.held_spans();
+        Report { complete, took: start.elapsed(), signals, held_in_tails, error }
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Report {
     pub took: Duration,
     /// The signals that were used.
     pub signals: Vec<SignalReport>,
+    /// Spans that wait in the handle's local tails ([`Aqueduct::local_tail`](crate::Aqueduct::local_tail)) for their traces to end. The pipelines have not seen them, and after a shutdown of
+    /// the handle will not take them: flush or end the provider before.
+    pub held_in_tails: u64,
     /// Why the call did not wait, if it did not.
     pub error: Option<WaitError>,
 }
@@ -74,6 +77,13 @@ impl fmt::Display for Report {
         write!(f, "{state} after {:.3} s", took.as_secs_f64())?;
         if let Some(error) = &self.error {
             write!(f, ", {error}")?;
+        }
+        if self.held_in_tails > 0 {
+            write!(
+                f,
+                ", {} spans wait in local tails for their provider's flush or end",
+                self.held_in_tails
+            )?;
         }
         self.signals.iter().try_for_each(|signal| write!(f, "\n{signal}"))
     }

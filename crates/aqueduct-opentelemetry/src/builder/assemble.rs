@@ -17,6 +17,7 @@ use crate::error::BuildError;
 use crate::inner::Inner;
 use crate::outlet::{Outlet, Recipe};
 use crate::resource::{Configured, SERVICE_NAME};
+use crate::tail::Tails;
 use crate::telemetry::{Durations, Peer, Timed};
 
 /// Of the memory limit, in eighths, by [`Signal::index`]: traces, metrics, logs.
@@ -62,6 +63,7 @@ impl Builder {
             export_unsampled: self.export_unsampled,
             flush_timeouts,
             drop_deadline: self.drop_deadline,
+            tails: Tails::default(),
         };
         Ok(Aqueduct::new(inner, settings, environment.sampler, &environment.propagators))
     }

@@ -1,6 +1,7 @@
 //! Tail sampling inside the process: whole local traces are kept or not when their local root has ended.
 
 mod config;
+mod held;
 mod processor;
 mod span;
 
@@ -12,6 +13,7 @@ use aqueduct_exec::fork::PerProcess;
 use aqueduct_sampling::tail::{Decided, Policies, TailSampler, TailSpan, TailStats};
 
 pub use config::{LocalTailConfig, LocalTailError};
+pub(crate) use held::Tails;
 pub use processor::LocalTailProcessor;
 pub use span::HeldSpan;
 

@@ -181,3 +181,24 @@ fn behind_a_local_tail_errors_arrive() {
     assert_eq!((report.delivered(), report.lost()), (2, 0));
     assert_eq!(collector.span_names(), ["child", "failed"]);
 }
+
+/// Guards against a silent loss: a handle that is shut down before its provider says what a tail still holds.
+#[test]
+fn what_a_tail_holds_at_the_end_is_told() {
+    let telemetry = Collector::healthy().handle();
+    let tail = telemetry.local_tail(&LocalTailConfig::new(Duration::ZERO, 1.0)).unwrap();
+    let provider = SdkTracerProvider::builder().with_span_processor(tail).build();
+    let tracer = provider.tracer("test");
+    let root = opentelemetry::Context::new().with_span(tracer.start("root"));
+    tracer.start_with_context("child", &root).end();
+    let flushed = telemetry.flush(PATIENCE);
+    assert_eq!((flushed.complete, flushed.held_in_tails), (true, 1));
+    let ended = telemetry.shutdown(PATIENCE);
+    assert_eq!((ended.complete, ended.held_in_tails), (false, 1));
+    assert!(ended.to_string().contains("1 spans wait in local tails"), "{ended}");
+    // The provider's end decides it, too late.
+    drop((tracer, root));
+    let _ = provider.shutdown();
+    let last = telemetry.shutdown(PATIENCE);
+    assert_eq!((last.complete, last.held_in_tails, last.lost()), (true, 0, 2), "{last}");
+}
