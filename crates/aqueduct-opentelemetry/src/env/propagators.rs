@@ -33,17 +33,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<PropagatorSetting> {
             seen.push(*propagator);
             new
         });
-        if none {
-            return Ok((Vec::new(), unknown));
-        }
-        if known.is_empty() {
-            Err("expected tracecontext, baggage or none".to_owned())
-        } else {
-            Ok((known, unknown))
+        match (none, known.is_empty()) {
+            (true, alone) => Ok((Vec::new(), unknown, !alone)),
+            (false, false) => Ok((known, unknown, false)),
+            (false, true) => Err("expected tracecontext, baggage or none".to_owned()),
         }
     };
-    let Some((propagators, unknown)) = reader.read(NAME, parse) else { return defaults };
-    if !unknown.is_empty() {
+    let Some((propagators, unknown, contradicts)) = reader.read(NAME, parse) else { return defaults };
+    if contradicts {
+        reader.differ(NAME, "as none, which stands alone".to_owned());
+    } else if !unknown.is_empty() {
         reader.differ(NAME, format!("without {}, which is not known", unknown.join(", ")));
     }
     propagators

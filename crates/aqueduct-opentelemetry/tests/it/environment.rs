@@ -61,6 +61,7 @@ fn propagators() {
         ("tracecontext,b3", vec![TraceContext], true),
         ("b3", vec![TraceContext, Baggage], true),
         ("none", vec![], false),
+        ("tracecontext,none", vec![], true),
     ] {
         let telemetry = with(&[("OTEL_PROPAGATORS", value)]);
         assert_eq!(telemetry.propagators(), expected, "{value}");
