@@ -5,7 +5,9 @@ use opentelemetry::logs::AnyValue;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
 use crate::encode::{Attributes, cut, lend, nanos, over};
+use crate::ids::is_ours;
 use crate::limits::Limits;
+use crate::propagator::RANDOM;
 use crate::redact::{BODY, Left, Redactor};
 
 /// A log record under limits.
@@ -77,8 +79,14 @@ impl LogSource for Source<'_> {
 
     #[inline]
     fn flags(&self) -> u32 {
-        let flags = self.record.trace_context().and_then(|context| context.trace_flags);
-        flags.map_or(0, |flags| flags.to_u8().into())
+        let Some((context, flags)) =
+            self.record.trace_context().and_then(|context| Some((context, context.trace_flags?)))
+        else {
+            return 0;
+        };
+        // As the span's own flags have it.
+        let random = if is_ours(context.trace_id) { RANDOM } else { 0 };
+        u32::from(flags.to_u8() | random)
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, TraceFlags, TraceId};
 use crate::ids;
 
 /// Bit 0x02: the last 7 bytes of the trace id are random.
-pub(super) const RANDOM: u8 = 0x02;
+pub(crate) const RANDOM: u8 = 0x02;
 
 /// Whether a span's trace has a random id, so that 0x02 belongs into its flags
 /// ([Trace Context level 2](https://www.w3.org/TR/trace-context-2/#random-trace-id-flag)).

@@ -13,6 +13,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 
 pub use batch::PropagationBatch;
+pub(crate) use flags::RANDOM;
 pub use flags::random_flag;
 use traceparent::Traceparent;
 

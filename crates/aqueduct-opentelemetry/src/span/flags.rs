@@ -2,14 +2,12 @@
 
 use opentelemetry::trace::SpanContext;
 
-use crate::propagator::random_flag;
+use crate::propagator::{RANDOM, random_flag};
 
 /// Bit 8: bit 9 says whether the context is remote.
 const HAS_IS_REMOTE: u32 = 0x100;
 /// Bit 9: it is.
 const IS_REMOTE: u32 = 0x200;
-/// The W3C's level 2: the trace id is random.
-const RANDOM: u8 = 0x02;
 
 /// The trace flags of the context, and whether `remote` (the parent of a span, the linked span of a link) came from another process.
 #[inline]

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use aqueduct_opentelemetry::{NotTaken, Redaction, Verdict};
+use aqueduct_opentelemetry::{NotTaken, RandomIds, Redaction, Verdict};
 use opentelemetry::Key;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider, Severity};
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::IdGenerator;
 
 use crate::collector::{Collector, PATIENCE};
 
@@ -97,4 +99,20 @@ fn hooks() {
     let shown = format!("{records:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("password"), "{shown}");
     assert!(shown.contains("a body") && shown.contains("\"k\""), "{shown}");
+}
+
+/// Guards the flag `random` of records: they have it where the spans of their trace have it.
+#[test]
+fn records_say_that_the_id_of_their_trace_is_random() {
+    let collector = Collector::healthy();
+    let telemetry = collector.builder().build().unwrap();
+    let provider = SdkLoggerProvider::builder().with_log_processor(telemetry.log_processor()).build();
+    let logger = provider.logger("test");
+    for trace in [RandomIds::new().new_trace_id(), TraceId::from(7)] {
+        let mut record = logger.create_log_record();
+        record.set_trace_context(trace, SpanId::from(1), Some(TraceFlags::SAMPLED));
+        logger.emit(record);
+    }
+    assert!(telemetry.shutdown(PATIENCE).complete);
+    assert_eq!(sent(&collector).iter().map(|record| record.flags).collect::<Vec<_>>(), [0x03, 0x01]);
 }
