@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aqueduct_metrics::DropReason;
+use aqueduct_pipeline::LaneStatus;
 use serde::{Deserialize, Serialize};
 
 /// Whose telemetry it is that the application uses.
@@ -10,7 +12,20 @@ pub enum Side {
     /// Spans encoded by `aqueduct-wire`, sent by `aqueduct-pipeline`.
     #[default]
     Ours,
-    /// `opentelemetry_sdk`'s `BatchSpanProcessor` and `opentelemetry-otlp` over gRPC, with their defaults.
+    /// Spans of the OpenTelemetry SDK's tracer, with what carries them.
+    Sdk(Carrier),
+}
+
+/// What stands behind the SDK's tracer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Carrier {
+    /// The span processor of `aqueduct-opentelemetry`.
+    Processor,
+    /// The SDK's `BatchSpanProcessor` with its defaults, and our exporter, which is done when the pipeline has the spans.
+    OnEnqueue,
+    /// The same with an exporter that is done when the sink has answered.
+    OnDelivery,
+    /// The SDK's `BatchSpanProcessor` and `opentelemetry-otlp` over gRPC, with their defaults.
     Stock,
 }
 
@@ -20,11 +35,11 @@ pub enum Content {
     /// Two constants, a text of 38 bytes that holds a number, and an integer: about 220 bytes a span.
     #[default]
     Plain,
-    /// Ten of what a web server says: about 500 bytes a span, some of them different in each. Ours only.
+    /// Ten of what a web server says: about 500 bytes a span, some of them different in each. Not through the SDK.
     Wide,
-    /// Four times so many random bytes: what no codec makes shorter. Ours only; the SDK has no such value.
+    /// Four times so many random bytes: what no codec makes shorter. Not through the SDK, which has no such value.
     Raw(usize),
-    /// Four times so many random hexadecimal digits: half of that is random. Ours only.
+    /// Four times so many random hexadecimal digits: half of that is random.
     Hex(usize),
 }
 
@@ -36,7 +51,7 @@ pub struct Job {
     pub side: Side,
     /// Where the sink is: `http://host:port`.
     pub endpoint: String,
-    /// OTLP/HTTP instead of gRPC. Ours only.
+    /// OTLP/HTTP instead of gRPC. Not for the stock exporter.
     pub http: bool,
     /// Spans a second, over all clients.
     pub rate: f64,
@@ -48,13 +63,13 @@ pub struct Job {
     pub content: Content,
     /// Of the random numbers.
     pub seed: u64,
-    /// The byte budget of a pipeline; 0 for the default. Ours only.
+    /// The byte budget of a pipeline; 0 for the default. Not for the stock exporter, as the next two.
     pub queue_bytes: u64,
-    /// From what share of the budget on batches that wait are compressed, in percent; 0 for the default. Ours only.
+    /// From what share of the budget on batches that wait are compressed, in percent; 0 for the default.
     pub compress_above: u8,
-    /// Items of a batch; 0 for the default. Ours only.
+    /// Items of a batch; 0 for the default. The SDK's own batches keep theirs.
     pub batch_items: u64,
-    /// How many pipelines share the rate, each with a client and spans of its own. Ours only.
+    /// How many pipelines or providers share the rate, each with a client and spans of its own.
     pub clients: u16,
 }
 
@@ -93,6 +108,20 @@ pub struct Books {
 }
 
 impl Books {
+    /// Adds what a lane says at its end.
+    pub(super) fn add(&mut self, lane: &LaneStatus) {
+        self.accepted += lane.ledger.accepted;
+        self.delivered += lane.ledger.delivered;
+        self.rejected += lane.ledger.rejected;
+        self.held += lane.held_items();
+        for reason in DropReason::ALL {
+            let items = lane.ledger.dropped(reason);
+            if items > 0 {
+                *self.dropped.entry(reason.as_str().to_owned()).or_default() += items;
+            }
+        }
+    }
+
     /// Given up for any reason.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -105,17 +134,19 @@ impl Books {
 pub struct Told {
     /// Spans ended.
     pub generated: u64,
-    /// Spans that were not taken in, because the budget was full. The SDK does not tell.
+    /// Spans that a queue of the SDK's lost before our exporter: they were ended, and it was never given them.
+    pub overflowed: u64,
+    /// Spans that were not taken in, because the budget was full. The stock exporter does not tell.
     pub refused: u64,
-    /// The ledger. The SDK has none.
+    /// The ledger. The stock exporter has none.
     pub books: Option<Books>,
-    /// Items of attempts after which nobody knew whether the sink has them: as many may be there twice.
+    /// Items of attempts after which nobody knew whether the sink has them: as many may be there twice. Ours without the SDK only.
     pub unknown: u64,
     /// Attempts made.
     pub attempts: u64,
     /// The most resident bytes.
     pub peak_rss: u64,
-    /// At the moment when most items were held: their bytes as encoded.
+    /// At the moment when most items were held: their bytes as encoded. Ours without the SDK only, as the next.
     pub raw_bytes: f64,
     /// At the same moment: the bytes charged to the budget.
     pub held_bytes: u64,

@@ -1,6 +1,6 @@
 //! Applications against a sink that fails by a script: what arrives, what is lost, and whether the books say so.
 //!
-//! An application (`app`, ours or the stock SDK's) ends spans at a steady rate and sends them to a sink (`faulty-sink`) that
+//! An application (`app`, with our pipeline alone or behind the SDK's tracer, or with the SDK alone) ends spans at a steady rate and sends them to a sink (`faulty-sink`) that
 //! counts every span by its identity, so losses and duplicates are exact. Each is a process of its own.
 //!
 //! - [`Script`] says what the sink does with each request; [`Director`] decides it, request by request;
@@ -9,6 +9,7 @@
 //! - [`Job`] and [`Told`] are what an application is asked for and what it tells afterwards;
 //! - [`Stage`] runs both and holds what they say against each other ([`Round`]).
 
+mod carrier;
 mod door;
 mod ids;
 mod job;
@@ -18,11 +19,11 @@ mod sample;
 mod script;
 mod sink;
 mod stage;
-mod stock;
 mod storm;
+mod traced;
 
 pub use ids::{Random, Uniques, origin, span_id};
-pub use job::{Books, Content, Job, Side, Told};
+pub use job::{Books, Carrier, Content, Job, Side, Told};
 pub use pace::Pace;
 pub use sample::chunks;
 pub use script::{Act, Director, FAULTS, Script};
@@ -45,7 +46,7 @@ pub fn app() -> Result<(), Failure> {
     let job: Job = argument()?;
     let told = match job.side {
         Side::Ours => ours::run(&job),
-        Side::Stock => stock::run(&job),
+        Side::Sdk(carrier) => traced::run(&job, carrier),
     }?;
     say(&told)
 }

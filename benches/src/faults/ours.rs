@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aqueduct_metrics::DropReason;
 use aqueduct_pipeline::{
     Attempt, Destination, Encode, EncodingIntake, Exporter, ItemSink, LaneConfig, Pipeline, PipelineConfig,
     Refused, Worker,
@@ -14,13 +13,11 @@ use aqueduct_wire::encode::ScopePrefix;
 use aqueduct_wire::{Merged, Signal};
 
 use super::job::{Books, Content, Job, Told};
-use super::pace::Pace;
+use super::pace;
 use super::sample::{Sample, chunks, resource, scope};
 use crate::Failure;
 use crate::process::Usage;
 
-/// When spans are ended: every so often, as many as are due.
-pub(super) const TICK: Duration = Duration::from_millis(1);
 /// How often to look at what is held.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -31,22 +28,18 @@ pub(super) fn run(job: &Job) -> Result<Told, Failure> {
         (1..=clients).map(|client| Line::new(job, client, &worker)).collect::<Result<Vec<_>, _>>()?;
     let mut told = Told::default();
     let size = span_size(job.content);
-    super::say(&"started")?;
-    let start = Instant::now();
-    let seconds = Duration::from_secs_f64(job.seconds);
-    let (mut pace, mut turn, mut looked) = (Pace::new(job.rate), 0, start);
-    while start.elapsed() < seconds {
-        for _ in 0..pace.due(start.elapsed()) {
+    let (mut turn, mut looked) = (0, Instant::now());
+    pace::keep(job, |due| {
+        for _ in 0..due {
             lines[turn].end_span()?;
             turn = (turn + 1) % lines.len();
         }
-        let now = Instant::now();
-        if now.duration_since(looked) >= LOOK {
-            looked = now;
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
             look(&lines, size, &mut told);
         }
-        std::thread::sleep(TICK);
-    }
+        Ok(())
+    })?;
     let deadline = Instant::now() + Duration::from_secs_f64(job.shutdown_seconds);
     let ended = Instant::now();
     let mut books = Books::default();
@@ -151,17 +144,8 @@ impl Line {
         // Relaxed: nothing is sent any more.
         told.unknown += self.witness.unknown.load(Ordering::Relaxed);
         for lane in &report.lanes {
-            books.accepted += lane.ledger.accepted;
-            books.delivered += lane.ledger.delivered;
-            books.rejected += lane.ledger.rejected;
-            books.held += lane.held_items();
+            books.add(lane);
             told.attempts += lane.attempts;
-            for reason in DropReason::ALL {
-                let items = lane.ledger.dropped(reason);
-                if items > 0 {
-                    *books.dropped.entry(reason.as_str().to_owned()).or_default() += items;
-                }
-            }
         }
         Ok(())
     }

@@ -1,6 +1,13 @@
 //! When the next spans are due.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use crate::Failure;
+
+/// When spans are ended: every so often, as many as are due.
+const TICK: Duration = Duration::from_millis(1);
 
 /// A steady rate, asked at any time how many are due.
 ///
@@ -30,6 +37,18 @@ impl Pace {
         self.passed = self.passed.max(passed);
         due.min((self.rate * MADE_UP_FOR).max(1.0) as u64)
     }
+}
+
+/// Says that the application has started, and asks for as many spans as are due until the time of its job is over.
+pub(super) fn keep(job: &Job, mut end: impl FnMut(u64) -> Result<(), Failure>) -> Result<(), Failure> {
+    super::say(&"started")?;
+    let (start, seconds) = (Instant::now(), Duration::from_secs_f64(job.seconds));
+    let mut pace = Pace::new(job.rate);
+    while start.elapsed() < seconds {
+        end(pace.due(start.elapsed()))?;
+        thread::sleep(TICK);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

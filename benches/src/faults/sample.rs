@@ -1,14 +1,17 @@
 //! The spans that applications end, in traces of eight.
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aqueduct_wire::encode::{AttributeSink, ChunkBuilder, ResourcePrefix, ScopePrefix, SpanSource, ValueRef};
 use aqueduct_wire::{Chunk, Signal};
+use opentelemetry::KeyValue;
 
 use super::ids::{Random, span_id};
 use super::job::Content;
 
+/// What every span is called.
+pub(super) const NAME: &str = "GET /api/v1/customers/orders/{id}";
 /// Spans of a trace, the first of which is the parent of the others.
 const TRACE: u64 = 8;
 /// The keys under which random values stand.
@@ -89,6 +92,40 @@ impl Sample {
         }
     }
 
+    /// Whether it is the first of its trace.
+    pub(super) fn is_first(&self) -> bool {
+        self.sequence.is_multiple_of(TRACE)
+    }
+
+    pub(super) fn start_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.start)
+    }
+
+    /// Its attributes as the SDK has them. `None` if it has no such values.
+    pub(super) fn key_values(&self) -> Option<Vec<KeyValue>> {
+        match self.content {
+            Content::Plain => Some(vec![
+                KeyValue::new("http.request.method", "GET"),
+                KeyValue::new("http.route", "/api/v1/customers/orders/{id}"),
+                KeyValue::new("url.path", self.path.clone()),
+                KeyValue::new("http.response.status_code", 200),
+            ]),
+            Content::Hex(len) => {
+                let keys = KEYS.into_iter().enumerate();
+                Some(
+                    keys.map(|(place, key)| KeyValue::new(key, self.digits(place, len).to_owned())).collect(),
+                )
+            }
+            Content::Wide | Content::Raw(_) => None,
+        }
+    }
+
+    /// The value of a key's place, of so many digits.
+    fn digits(&self, place: usize, len: usize) -> &str {
+        let len = len / 2 * 2;
+        self.digits.get(place * len..(place + 1) * len).unwrap_or_default()
+    }
+
     fn draw(&mut self, len: usize) {
         self.values.clear();
         while self.values.len() < len * KEYS.len() {
@@ -106,7 +143,7 @@ fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 /// The text of 38 bytes that a plain span has.
-pub(super) struct Path(pub(super) u64);
+struct Path(u64);
 
 impl std::fmt::Display for Path {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -129,7 +166,7 @@ impl SpanSource for Sample {
     }
 
     fn name(&self) -> &str {
-        "GET /api/v1/customers/orders/{id}"
+        NAME
     }
 
     fn kind(&self) -> i32 {
@@ -170,10 +207,8 @@ impl SpanSource for Sample {
                 }
             }
             Content::Hex(len) => {
-                let len = len / 2 * 2;
                 for (place, key) in KEYS.iter().enumerate() {
-                    let value = self.digits.get(place * len..(place + 1) * len).unwrap_or_default();
-                    out.push(key, ValueRef::Str(value));
+                    out.push(key, ValueRef::Str(self.digits(place, len)));
                 }
             }
         }
@@ -222,6 +257,7 @@ mod tests {
         for (content, size, random) in [
             (Content::Plain, 200..260, 0.0),
             (Content::Raw(16), 190..240, 64.0),
+            (Content::Hex(24), 220..280, 48.0),
             (Content::Hex(64), 380..440, 128.0),
             (Content::Raw(64), 380..440, 256.0),
             (Content::Wide, 480..520, 0.0),
@@ -245,5 +281,27 @@ mod tests {
             }
             assert_eq!(uniques.unique, spans);
         }
+    }
+
+    /// Guards the comparison of rows with the SDK and without: the spans of both have the same attributes.
+    #[test]
+    fn spans_of_the_sdk_are_the_same() {
+        for content in [Content::Plain, Content::Hex(24)] {
+            let [chunk] = chunks(content, 1, 1, 7).try_into().unwrap();
+            let traces = chunk.traces().unwrap();
+            let mut scopes = traces.resource_spans().flat_map(|resource| resource.scope_spans());
+            let encoded = scopes.next().unwrap().spans().next().unwrap();
+            let mut sample = Sample::new(content, 1, 7);
+            sample.turn(0);
+            let attributes = sample.key_values().unwrap();
+            assert_eq!(encoded.attributes().iter().count(), attributes.len());
+            for attribute in attributes {
+                let value = encoded.attributes().find(attribute.key.as_str()).unwrap();
+                let number = value.as_int().map(|number| number.to_string());
+                let value = value.as_str().map(str::to_owned).or(number).unwrap();
+                assert_eq!(value, attribute.value.as_str(), "{content:?}: {}", attribute.key);
+            }
+        }
+        assert!(Sample::new(Content::Raw(16), 1, 7).key_values().is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::job::{Job, Side, Told};
+use super::job::{Carrier, Job, Side, Told};
 use super::script::Script;
 use super::sink::Tally;
 use crate::Failure;
@@ -49,7 +49,8 @@ impl Stage {
     pub fn round(&self, script: &Script, job: &Job) -> Result<Round, Failure> {
         let side = match job.side {
             Side::Ours => "ours",
-            Side::Stock => "stock",
+            Side::Sdk(Carrier::Stock) => "stock",
+            Side::Sdk(_) => "ours behind the SDK",
         };
         let mut sink = Process::start(&format!("sink of {side}"), None, &self.sink, &[json(script)?])?;
         let address: SocketAddr = sink.wait_for(START, |line| serde_json::from_str(line).ok())?;
@@ -64,6 +65,10 @@ impl Stage {
         let round = Round { told, tally };
         if round.tally.foreign > 0 {
             return Err(format!("the sink got {} spans that nobody sent", round.tally.foreign).into());
+        }
+        // Nothing is lost of nothing: such a round would pass any bar.
+        if round.told.generated == 0 || round.tally.requests == 0 {
+            return Err(format!("{side}: no span was ended, or no request came to the sink").into());
         }
         Ok(round)
     }
@@ -101,6 +106,19 @@ impl Round {
         100.0 * self.lost() as f64 / self.told.generated.max(1) as f64
     }
 
+    /// Those of them that our side was given: all but what a queue of the SDK's lost before.
+    #[must_use]
+    pub fn lost_of_given(&self) -> u64 {
+        self.lost().saturating_sub(self.told.overflowed)
+    }
+
+    /// The same in per cent of those that it was given.
+    #[must_use]
+    pub fn lost_of_given_percent(&self) -> f64 {
+        let given = self.told.generated.saturating_sub(self.told.overflowed);
+        100.0 * self.lost_of_given() as f64 / given.max(1) as f64
+    }
+
     /// By how many spans the application's own figures are wrong: in themselves, and held against what the sink has. 0 says: each
     /// span that was ended is in exactly one column, and what the ledger calls delivered is what the sink has. `None` without a
     /// ledger.
@@ -109,7 +127,7 @@ impl Round {
     #[must_use]
     pub fn misaccounted(&self) -> Option<u64> {
         let books = self.told.books.as_ref()?;
-        let entered = self.told.generated.abs_diff(books.accepted + self.told.refused);
+        let entered = self.told.generated.abs_diff(books.accepted + self.told.refused + self.told.overflowed);
         let columns = books.delivered + books.rejected + books.dropped() + books.held;
         let balance = books.accepted.abs_diff(columns);
         let missing = books.delivered.saturating_sub(self.tally.unique);
@@ -158,6 +176,17 @@ mod tests {
         refused.told.refused = 9;
         assert_eq!(refused.misaccounted(), Some(1), "a span that was neither taken in nor refused");
         assert_eq!(Round::default().misaccounted(), None);
+    }
+
+    /// Guards whose loss it is: what a queue before our exporter lost is in the loss, in the books, and not in ours.
+    #[test]
+    fn what_the_queue_lost_is_not_ours() {
+        let mut round = round(90, 0, 0, 87);
+        (round.told.generated, round.told.overflowed) = (150, 50);
+        assert_eq!((round.lost(), round.lost_of_given()), (63, 13));
+        assert_eq!(round.misaccounted(), Some(3), "called delivered and not there");
+        round.told.overflowed = 40;
+        assert_eq!(round.misaccounted(), Some(13), "ended, and neither lost before nor given");
     }
 
     /// Guards that duplicates are explained by attempts with an unknown outcome and by nothing else.

@@ -1,8 +1,11 @@
 //! Faults of every kind, at any time.
 
-use super::{SEED, STOCK, exactly, rate, rounds, samples, stock, tell};
+use super::{
+    ON_DELIVERY, ON_ENQUEUE, PROCESSOR, SEED, STOCK, behind_sdk, exactly, misaccounted, rate, rounds,
+    samples, stock, tell,
+};
 use crate::Failure;
-use crate::faults::{Job, Round, Script, Stage};
+use crate::faults::{Carrier, Job, Round, Script, Stage};
 use crate::harness::{Run, Samples};
 
 pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
@@ -17,27 +20,50 @@ pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
         ..Job::default()
     };
     let http = Job { http: true, ..job.clone() };
-    let all = [job.clone(), stock(&job), http].map(|job| (script.clone(), job));
-    let [ours, stock, http] = exactly(rounds(run, stage, &all)?)?;
-    tell(&format!("5 % of all faults, {STOCK}"), &stock);
+    let with = |job| (script.clone(), job);
+    let carried = [
+        behind_sdk(&job, Carrier::Processor),
+        behind_sdk(&http, Carrier::Processor),
+        behind_sdk(&job, Carrier::OnEnqueue),
+        behind_sdk(&job, Carrier::OnDelivery),
+    ];
+    let peer = with(stock(&job));
+    let all = rounds(run, stage, &[&[with(job)], &[peer], &[with(http)], &carried.map(with)])?;
+    let [ours, stock, http, processor, processor_http, on_enqueue, on_delivery] = exactly(all)?;
+    tell(&named(STOCK), &stock);
     let figures = [
         ("export success", success as fn(&Round) -> f64),
         ("spans lost", Round::lost_percent),
         ("duplicates", duplicates),
     ];
+    let grpc = [("5 % of all faults".to_owned(), &ours), (named(PROCESSOR), &processor)];
+    let http = [(named("HTTP"), &http), (named(&format!("{PROCESSOR}, HTTP")), &processor_http)];
     for (row, figure) in figures {
-        run.record(&format!("5 % of all faults: {row}"), &samples(&ours, &stock, figure))?;
-        run.record(&format!("5 % of all faults, HTTP: {row}"), &Samples::one(figure(&http)))?;
+        for (name, round) in &grpc {
+            run.record(&format!("{name}: {row}"), &samples(round, &stock, figure))?;
+        }
+        for (name, round) in &http {
+            run.record(&format!("{name}: {row}"), &Samples::one(figure(round)))?;
+        }
     }
-    books(run, "5 % of all faults", &ours)?;
-    books(run, "5 % of all faults, HTTP", &http)
+    let exporters = [(named(ON_ENQUEUE), &on_enqueue), (named(ON_DELIVERY), &on_delivery)];
+    for (name, round) in &exporters {
+        run.record(&format!("{name}: spans lost"), &samples(round, &stock, Round::lost_percent))?;
+        run.record(&format!("{name}: lost of those given"), &Samples::one(round.lost_of_given_percent()))?;
+    }
+    for (name, round) in grpc.iter().chain(&http).chain(&exporters) {
+        tell(name, round);
+        run.record(&format!("{name}: spans misaccounted for"), &Samples::one(misaccounted(round)? as f64))?;
+    }
+    for (name, round) in [&grpc[0], &http[0]] {
+        let unexplained = round.unexplained() as f64;
+        run.record(&format!("{name}: duplicates unexplained"), &Samples::one(unexplained))?;
+    }
+    Ok(())
 }
 
-fn books(run: &mut Run<'_>, name: &str, ours: &Round) -> Result<(), Failure> {
-    tell(name, ours);
-    let misaccounted = ours.misaccounted().unwrap_or(0) as f64;
-    run.record(&format!("{name}: spans misaccounted for"), &Samples::one(misaccounted))?;
-    run.record(&format!("{name}: duplicates unexplained"), &Samples::one(ours.unexplained() as f64))
+fn named(of: &str) -> String {
+    format!("5 % of all faults, {of}")
 }
 
 /// Spans that arrived, in per cent of those that were ended.

@@ -1,8 +1,10 @@
 //! Many clients that have waited for the same backend.
 
-use super::{SEED, tell};
+use std::ops::Range;
+
+use super::{PROCESSOR, SEED, behind_sdk, exactly, misaccounted, rounds, tell};
 use crate::Failure;
-use crate::faults::{Job, Recovery, Script, Stage};
+use crate::faults::{Carrier, Job, Recovery, Round, Script, Second, Stage};
 use crate::harness::{Run, Samples};
 
 /// Requests a second that the backend takes after its return, and twice as many before.
@@ -27,15 +29,29 @@ pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
         clients: 50,
         ..Job::default()
     };
-    let round = stage.round(&script, &job)?;
-    tell("retry storm", &round);
-    let (back, end) = (back as usize, (back + after) as usize);
-    let seconds = round.tally.seconds.get(back..end).unwrap_or_default();
-    let series = |count: fn(&crate::faults::Second) -> u64| {
+    let processor = behind_sdk(&job, Carrier::Processor);
+    let all = rounds(run, stage, &[&[(script.clone(), job)], &[(script, processor)]])?;
+    let [ours, processor] = exactly(all)?;
+    let after_return = back as usize..(back + after) as usize;
+    record(run, "retry storm", &ours, after_return.clone(), ours.unexplained())?;
+    record(run, &format!("retry storm, {PROCESSOR}"), &processor, after_return, 0)
+}
+
+/// What is wrong with the duplicates is misaccounted for, too.
+fn record(
+    run: &mut Run<'_>,
+    name: &str,
+    round: &Round,
+    after_return: Range<usize>,
+    unexplained: u64,
+) -> Result<(), Failure> {
+    tell(name, round);
+    let seconds = round.tally.seconds.get(after_return).unwrap_or_default();
+    let series = |count: fn(&Second) -> u64| {
         seconds.iter().map(|second| count(second).to_string()).collect::<Vec<_>>().join(" ")
     };
-    eprintln!("retry storm: arrived in each second since the return: {}", series(|second| second.requests));
-    eprintln!("retry storm: taken in each second since the return:   {}", series(|second| second.taken));
+    eprintln!("{name}: arrived in each second since the return: {}", series(|second| second.requests));
+    eprintln!("{name}: taken in each second since the return:   {}", series(|second| second.taken));
     let recovery = Recovery::of(seconds, HALF);
     // A row holds a number; that nothing was taken is told by the other rows.
     let amplification = recovery.amplification.min(1e6);
@@ -46,9 +62,9 @@ pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
             "requests that arrived for each one taken",
             if amplification.is_nan() { 1e6 } else { amplification },
         ),
-        ("spans misaccounted for", (round.misaccounted().unwrap_or(0) + round.unexplained()) as f64),
+        ("spans misaccounted for", (misaccounted(round)? + unexplained) as f64),
     ] {
-        run.record(&format!("retry storm: {row}"), &Samples::one(figure))?;
+        run.record(&format!("{name}: {row}"), &Samples::one(figure))?;
     }
     Ok(())
 }

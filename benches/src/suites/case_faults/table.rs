@@ -1,8 +1,11 @@
 //! The losses of the faults that any application meets.
 
-use super::{SEED, STOCK, TABLE_BOOKS, exactly, rate, rounds, samples, stock, tell};
+use super::{
+    EXPORTERS_BOOKS, EXPORTERS_LOST, ON_DELIVERY, ON_ENQUEUE, PROCESSOR, PROCESSOR_BOOKS, SEED, STOCK,
+    TABLE_BOOKS, behind_sdk, exactly, misaccounted, rate, rounds, samples, stock, tell,
+};
 use crate::Failure;
-use crate::faults::{Job, Round, Script, Stage};
+use crate::faults::{Carrier, Job, Round, Script, Stage};
 use crate::harness::{Run, Samples};
 
 pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
@@ -19,22 +22,51 @@ pub(super) fn measure(run: &mut Run<'_>, stage: &Stage) -> Result<(), Failure> {
         ("50,000/s, answers after 10 ms", 50_000.0, pick(1.0, 3.0), late(10)),
         ("50,000/s, answers after 50 ms", 50_000.0, pick(1.0, 3.0), late(50)),
     ];
-    let mut misaccounted = 0;
+    let mut sums = Sums::default();
     for (name, spans, seconds, script) in rows {
-        let row = format!("{name}: spans lost");
-        if !run.wants(&row) && !run.wants(TABLE_BOOKS) {
+        if !run.wants_group(name) && !SUMS.iter().any(|row| run.wants(row)) {
             continue;
         }
         let job = Job { rate: rate(run, spans), seconds, seed: SEED, ..Job::default() };
-        let both = [(script.clone(), job.clone()), (script, stock(&job))];
-        let [ours, stock] = exactly(rounds(run, stage, &both)?)?;
-        tell(name, &ours);
+        let with = |job| (script.clone(), job);
+        let carried = [Carrier::Processor, Carrier::OnEnqueue, Carrier::OnDelivery];
+        let carried = carried.map(|carrier| with(behind_sdk(&job, carrier)));
+        let all = rounds(run, stage, &[&[with(job.clone())], &[with(stock(&job))], &carried])?;
+        let [ours, stock, processor, on_enqueue, on_delivery] = exactly(all)?;
         tell(&format!("{name}, {STOCK}"), &stock);
-        misaccounted += ours.misaccounted().unwrap_or(0) + ours.unexplained();
-        run.record(&row, &samples(&ours, &stock, Round::lost_percent))?;
+        for (of, round) in [
+            (name.to_owned(), &ours),
+            (format!("{name}, {PROCESSOR}"), &processor),
+            (format!("{name}, {ON_ENQUEUE}"), &on_enqueue),
+            (format!("{name}, {ON_DELIVERY}"), &on_delivery),
+        ] {
+            tell(&of, round);
+            run.record(&format!("{of}: spans lost"), &samples(round, &stock, Round::lost_percent))?;
+        }
+        sums.pipeline += misaccounted(&ours)? + ours.unexplained();
+        sums.processor += misaccounted(&processor)?;
+        for exporter in [&on_enqueue, &on_delivery] {
+            sums.exporters_lost += exporter.lost_of_given();
+            sums.exporters += misaccounted(exporter)?;
+        }
     }
-    if run.wants(TABLE_BOOKS) {
-        run.record(TABLE_BOOKS, &Samples::one(misaccounted as f64))?;
+    let Sums { pipeline, processor, exporters_lost, exporters } = sums;
+    for (row, spans) in SUMS.into_iter().zip([pipeline, processor, exporters_lost, exporters]) {
+        if run.wants(row) {
+            run.record(row, &Samples::one(spans as f64))?;
+        }
     }
     Ok(())
+}
+
+/// Rows that need all others.
+const SUMS: [&str; 4] = [TABLE_BOOKS, PROCESSOR_BOOKS, EXPORTERS_LOST, EXPORTERS_BOOKS];
+
+/// What is in them, in spans.
+#[derive(Default)]
+struct Sums {
+    pipeline: u64,
+    processor: u64,
+    exporters_lost: u64,
+    exporters: u64,
 }
