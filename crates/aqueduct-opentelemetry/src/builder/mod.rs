@@ -134,7 +134,8 @@ impl Builder {
     }
 
     /// Batches, memory and time-outs that belong together, for each signal; see [`Preset`]. Before `OTEL_BSP_*`, `OTEL_BLRP_*` and
-    /// `OTEL_EXPORTER_OTLP_TIMEOUT`. Default [`Preset::balanced`], which those variables change.
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT`. Default: the batches and the memory of [`Preset::balanced`], with the time-out of the specification, 10 s, all of which those variables
+    /// change. A preset that is given brings its own time-out: 30 s, if it was not changed.
     pub fn preset(mut self, preset: Preset) -> Self {
         self.preset = Some(preset);
         self
