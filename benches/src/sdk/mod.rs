@@ -5,9 +5,11 @@
 //! - [`Order`] is what the program is asked for: a [`Load`], or a sink;
 //! - [`Told`] is what a load has measured;
 //! - [`Spread`] are services whose attributes have many values, and [`Consumed`] what that took;
+//! - [`Clocked`] is an application whose spans come by the clock, and [`Timed`] what it has measured;
 //! - [`Theatre`] starts the processes.
 
 mod behind;
+mod clocked;
 mod items;
 mod load;
 mod order;
@@ -15,6 +17,7 @@ mod sink;
 mod spread;
 mod theatre;
 
+pub use clocked::{Clocked, Timed};
 pub use order::{Behind, Item, Load, Order, Shape, Told};
 pub use spread::{Consumed, Spread};
 pub use theatre::{Counter, Delivered, Theatre};
@@ -35,6 +38,7 @@ pub fn program() -> Result<(), Failure> {
         Order::Load(load) => say(&load::run(&load)?),
         Order::Sink => sink::run(),
         Order::Spread(spread) => say(&spread::run(&spread)?),
+        Order::Clocked(clocked) => say(&clocked::run(&clocked)?),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clocked::Clocked;
 use super::spread::Spread;
 
 /// What a process is to be.
@@ -13,6 +14,8 @@ pub enum Order {
     Sink,
     /// Services whose attributes have many values, and their consumer.
     Spread(Spread),
+    /// An application whose spans come by the clock, in front of a sink that is there.
+    Clocked(Clocked),
 }
 
 /// What stands behind the SDK's tracer or logger.

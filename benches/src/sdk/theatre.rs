@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::clocked::{Clocked, Timed};
 use super::order::{Load, Order, Told};
 use super::spread::{Consumed, Spread};
 use crate::Failure;
@@ -100,6 +101,15 @@ impl Theatre {
     pub fn spread(&self, spread: &Spread) -> Result<Consumed, Failure> {
         let services = self.start("services", None, &Order::Spread(*spread))?;
         Ok(serde_json::from_str(&services.finish(PATIENCE)?)?)
+    }
+
+    /// Runs an application whose spans come by the clock; with a core, only on that core.
+    ///
+    /// # Errors
+    /// The process does not do what it should.
+    pub fn clocked(&self, core: Option<usize>, clocked: &Clocked) -> Result<Timed, Failure> {
+        let application = self.start("application", core, &Order::Clocked(clocked.clone()))?;
+        Ok(serde_json::from_str(&application.finish(PATIENCE + Duration::from_secs_f64(clocked.seconds))?)?)
     }
 
     fn start(&self, name: &str, core: Option<usize>, order: &Order) -> Result<Process, Failure> {
