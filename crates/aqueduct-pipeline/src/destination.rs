@@ -42,13 +42,13 @@ pub(crate) struct Here {
     retries: Mutex<RetryBudget>,
     /// Compresses what waits; `None` in a build that cannot.
     squeezer: Option<Compressor>,
-    /// Lanes that drain. A plain counter.
+    /// Lanes that drain, and flushes that wait. A plain counter.
     hurried: AtomicUsize,
     /// Counts the changes of `pacing` that may let a waiting lane go on.
     changed: watch::Sender<u64>,
 }
 
-/// That a lane drains.
+/// That a lane drains, or a flush waits.
 #[derive(Debug)]
 pub(crate) struct Hurry(Arc<Here>);
 
@@ -269,11 +269,19 @@ impl Here {
         self.wake_lanes();
     }
 
-    /// Ends a pause that nobody demanded: a request may probe now. For a lane that has no time to wait; as long as it keeps what is returned, all lanes
-    /// are to keep their pauses short.
-    pub(crate) fn hurry(self: &Arc<Self>, now: Instant) -> Hurry {
+    /// As long as the caller keeps what is returned, all lanes are to keep their pauses short, and do not spare the destination.
+    pub(crate) fn insist(self: &Arc<Self>, now: Instant) -> Hurry {
         self.hurried.fetch_add(1, Ordering::Relaxed);
-        let hurry = Hurry(Arc::clone(self));
+        // Whoever is held back by nothing need not look.
+        if self.pacing().throttle.wait(now).is_some() {
+            self.wake_lanes();
+        }
+        Hurry(Arc::clone(self))
+    }
+
+    /// As [`insist`](Here::insist), and ends a pause that nobody demanded: a request may probe now. For a lane that has no time to wait.
+    pub(crate) fn hurry(self: &Arc<Self>, now: Instant) -> Hurry {
+        let hurry = self.insist(now);
         {
             let mut pacing = self.pacing();
             let demanded = pacing.demanded;
@@ -288,7 +296,7 @@ impl Here {
         hurry
     }
 
-    /// Whether a lane has no time to wait.
+    /// Whether a lane, or somebody in front of it, has no time to wait.
     pub(crate) fn is_hurried(&self) -> bool {
         self.hurried.load(Ordering::Relaxed) > 0
     }
@@ -405,6 +413,34 @@ mod tests {
         here.starts(now);
         assert!(matches!(here.turn(now, false), Turn::Wait(until) if until > now), "one after the other");
         assert_eq!(here.turn(now, true), Turn::Go, "who has no room or no time does not wait");
+    }
+
+    /// Guards who insists: pauses are short and nobody is spared for as long, and those that are held back look again.
+    #[test]
+    fn who_insists_wakes_the_lanes_that_are_held_back() {
+        let destination = Destination::new("sink", Nowhere, RetryPolicy::default());
+        let here = destination.here().expect("it was made in this process");
+        let mut changes = here.changes();
+        let woken = |changes: &mut watch::Receiver<u64>| {
+            let woken = changes.has_changed().expect("the destination is there");
+            changes.mark_unchanged();
+            woken
+        };
+        let mut now = Instant::now();
+        drop(here.insist(now));
+        assert!(!woken(&mut changes), "nobody is held back");
+        here.failed(now, true, None, Duration::ZERO, now);
+        assert_eq!(here.turn(now, false), Turn::Probe);
+        now += AWAY;
+        here.answered(now, true, now);
+        here.starts(now);
+        woken(&mut changes);
+        assert!(matches!(here.turn(now, here.is_hurried()), Turn::Wait(_)));
+        let hurry = here.insist(now);
+        assert!(woken(&mut changes));
+        assert_eq!(here.turn(now, here.is_hurried()), Turn::Go);
+        drop(hurry);
+        assert!(matches!(here.turn(now, here.is_hurried()), Turn::Wait(_)));
     }
 
     /// The trap of a failure while another request probes: its pause goes on after the probe's answer, and ends with the answer of its own probe.

@@ -18,6 +18,7 @@ use crate::acknowledge::{Delivery, Fanout};
 use crate::alarm::Alarm;
 use crate::budget::LONGEST_HOLD;
 use crate::config::{Overflow, PipelineConfig, Priority};
+use crate::destination::Hurry;
 use crate::held::Times;
 use crate::home::Home;
 use crate::lane::{Counts, Lane};
@@ -251,6 +252,12 @@ impl Shared {
         }
         // Deadlines may have come nearer.
         self.wake_sealer.notify_one();
+    }
+
+    /// Has the lanes not spare their destinations as long as the caller keeps what is returned.
+    pub(crate) fn insist(&self) -> Vec<Hurry> {
+        let now = Instant::now();
+        self.lanes.iter().map(|lane| lane.destination.insist(now)).collect()
     }
 
     /// The priority of what a shard gathers.

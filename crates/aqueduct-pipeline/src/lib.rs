@@ -87,9 +87,9 @@
 //!   time after which, at the measured drain rate, offering again is worth while.
 //! - **Pauses.** While a destination is paused nobody sends to it; when the pause ends one request goes first, and the
 //!   others follow its success. Requests that fail together count as one failure. While nobody listens there, a pause is at most 10 s, above half of the budget
-//!   any is at most 5 s, and while a lane drains 1 s, unless the destination demands more.
+//!   any is at most 5 s, and while a lane drains or a flush waits 1 s, unless the destination demands more.
 //! - **Sparing.** A destination that refuses some of what it gets is sent a tenth more than it takes, and one that was away is met slowly, twice as much
-//!   every half second ([`Throttle`](aqueduct_transport::Throttle)), until half of the budget is used or the lane drains. Fifty clients of a backend that comes back at
+//!   every half second ([`Throttle`](aqueduct_transport::Throttle)), until half of the budget is used, the lane drains or a flush waits. Fifty clients of a backend that comes back at
 //!   half its strength send at most 1.2 requests for each that it takes (`cargo xtask bench case-faults`).
 //! - **Ordering.** Chunks of one intake keep their order within a batch. Batches may overtake each other, and so may parts of one.
 //! - **Forks.** In a process that was forked from the pipeline's, whatever locks its parent's threads held then, the first offer makes everything anew: worker, lanes, connections, empty

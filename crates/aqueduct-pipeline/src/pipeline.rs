@@ -85,12 +85,15 @@ impl Pipeline {
     /// Sends what is held now without waiting for batches to fill, and waits until it has settled or the deadline
     /// has passed. Chunks that are offered meanwhile are not waited for.
     ///
+    /// A destination that refuses some of what it gets, or has just come back, is not spared meanwhile.
+    ///
     /// # Errors
     ///
     /// [`WaitError::WouldDeadlock`] on the pipeline's own worker.
     pub fn flush(&self, deadline: Duration) -> Result<FlushReport, WaitError> {
         self.wait(deadline, |core, until| {
             let sealed = core.shared.seal_all(false, Some(until), true);
+            let _hurries = core.shared.insist();
             // `all` may stop at the first lane that ran out of time: so has the deadline for the others.
             core.shared.lanes.iter().all(|lane| lane.wait_settled(until)) && sealed
         })
@@ -118,6 +121,7 @@ impl Pipeline {
             let sealed = core.shared.seal_all(false, None, true);
             let lanes: Vec<_> =
                 core.shared.lanes.iter().map(|lane| (Arc::clone(lane), lane.next_id())).collect();
+            let hurries = core.shared.insist();
             let wait = async move {
                 let all = async {
                     for (lane, before) in &lanes {
@@ -125,6 +129,7 @@ impl Pipeline {
                     }
                 };
                 let settled = tokio::time::timeout_at(until.into(), all).await.is_ok();
+                drop(hurries);
                 // Nobody may wait any more.
                 let _ = tell.send(settled && sealed);
             };
@@ -274,5 +279,75 @@ fn lane_status(lane: &Lane, now: Instant) -> LaneStatus {
         paused: lane.destination.paused(now),
         last_success: last_success.map(ago),
         last_failure: last_failure.map(|(then, cause)| (ago(then), cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+
+    use aqueduct_transport::{Outcome, Request, RetryPolicy};
+    use aqueduct_wire::Chunk;
+    use bytes::Bytes;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::{Attempt, Destination, Exporter, LaneConfig};
+
+    /// Longer than anything takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Says that it has a request, and answers when it is told to.
+    #[derive(Clone)]
+    struct Slow {
+        began: Sender<()>,
+        answer: Arc<Notify>,
+    }
+
+    impl Exporter for Slow {
+        fn send<'a>(&'a self, _request: &'a Request) -> Attempt<'a> {
+            Box::pin(async {
+                let _ = self.began.send(());
+                self.answer.notified().await;
+                Outcome::Delivered
+            })
+        }
+    }
+
+    /// Guards flushes behind a destination that is being spared: nobody is held back as long as one waits, and no longer.
+    #[test]
+    fn a_flush_is_in_a_hurry() {
+        let (began, begins) = channel();
+        let slow = Slow { began, answer: Arc::default() };
+        let destination = Arc::new(Destination::new("slow", slow.clone(), RetryPolicy::default()));
+        let builder = Pipeline::builder(Signal::Traces).destination(destination, LaneConfig::default());
+        let pipeline = builder.build().expect("a pipeline");
+        let chunk = |number: u8| Chunk::from_valid(Signal::Traces, 1, Bytes::copy_from_slice(&[number; 8]));
+        let is_hurried = || {
+            let core = pipeline.home.core().expect("it is not closed");
+            core.shared.lanes.iter().all(|lane| lane.destination.is_hurried())
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        pipeline.intake().offer(chunk(1)).expect("room");
+        assert!(!is_hurried());
+        let flush = pipeline.flush_async(PATIENCE);
+        begins.recv_timeout(PATIENCE).expect("the flush sends");
+        assert!(is_hurried(), "an asynchronous flush waits");
+        slow.answer.notify_one();
+        assert!(runtime.block_on(flush).expect("it is told").complete);
+        assert!(!is_hurried());
+        pipeline.intake().offer(chunk(2)).expect("room");
+        thread::scope(|scope| {
+            let flush = scope.spawn(|| pipeline.flush(PATIENCE));
+            begins.recv_timeout(PATIENCE).expect("the flush sends");
+            while !is_hurried() {
+                // What is sealed may be sent before the flush begins to wait.
+                thread::yield_now();
+            }
+            slow.answer.notify_one();
+            assert!(flush.join().expect("no panic").expect("not on the worker").complete);
+        });
+        assert!(!is_hurried());
     }
 }
