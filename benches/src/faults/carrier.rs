@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use aqueduct_opentelemetry::{Aqueduct, Completion};
 use aqueduct_pipeline::Preset;
 use aqueduct_transport::{ClientConfig, Protocol};
-use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter, TracerProviderBuilder};
@@ -15,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::job::{Carrier, Job, Told};
 use crate::Failure;
+use crate::sdk::stock_exporter;
 
 /// A provider, and what stands behind it.
 pub(super) struct Carried {
@@ -130,14 +130,8 @@ fn stock(provider: TracerProviderBuilder, job: &Job) -> Result<(TracerProviderBu
     if job.http || job.queue_bytes > 0 || job.batch_items > 0 || job.compress_above > 0 {
         return Err("the stock SDK sends over gRPC, with its defaults".into());
     }
-    // The gRPC exporter connects in the runtime that it finds itself in.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let entered = runtime.enter();
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic();
-    let exporter = exporter.with_endpoint(job.endpoint.clone()).build()?;
-    let provider = provider.with_batch_exporter(exporter);
-    drop(entered);
-    Ok((provider, Behind::Stock { _runtime: runtime }))
+    let (exporter, runtime) = stock_exporter(&job.endpoint)?;
+    Ok((provider.with_batch_exporter(exporter), Behind::Stock { _runtime: runtime }))
 }
 
 /// How many spans an exporter was given.

@@ -85,15 +85,9 @@ impl Providers {
                 tracers = match &load.endpoint {
                     None => tracers.with_span_processor(batching(load, counter.clone())),
                     Some(endpoint) => {
-                        let entered = runtime.insert(
-                            tokio::runtime::Builder::new_multi_thread()
-                                .worker_threads(1)
-                                .enable_all()
-                                .build()?,
-                        );
-                        let _entered = entered.enter();
-                        let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic();
-                        tracers.with_batch_exporter(exporter.with_endpoint(endpoint.clone()).build()?)
+                        let (exporter, entered) = stock_exporter(endpoint)?;
+                        runtime = Some(entered);
+                        tracers.with_batch_exporter(exporter)
                     }
                 }
             }
@@ -150,6 +144,16 @@ fn ours(load: &Load, counter: &Counter) -> Result<Aqueduct, Failure> {
         }
     };
     Ok(builder.build()?)
+}
+
+/// The SDK's gRPC exporter with its defaults, and the runtime in which it has its connection.
+pub(crate) fn stock_exporter(endpoint: &str) -> Result<(opentelemetry_otlp::SpanExporter, Runtime), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let entered = runtime.enter();
+    let exporter =
+        opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    drop(entered);
+    Ok((exporter, runtime))
 }
 
 /// With its defaults, but for the room in a flood.

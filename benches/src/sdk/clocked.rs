@@ -1,6 +1,5 @@
 //! An application whose spans come by the clock, and leave it through our processor and compressed, to a sink that knows each of them.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -96,12 +95,11 @@ struct Shop {
     tracer: SdkTracer,
     root: Context,
     random: Random,
-    text: String,
 }
 
 impl Shop {
     fn new(tracer: SdkTracer) -> Shop {
-        Shop { tracer, root: Context::new(), random: Random::new(1), text: String::new() }
+        Shop { tracer, root: Context::new(), random: Random::new(1) }
     }
 
     fn serve(&mut self) {
@@ -110,20 +108,13 @@ impl Shop {
         let mut span = builder.start_with_context(&self.tracer, &self.root);
         span.set_attribute(KeyValue::new("http.request.method", "GET"));
         span.set_attribute(KeyValue::new("http.route", "/api/v1/orders/{id}"));
-        span.set_attribute(KeyValue::new("url.path", self.write(format_args!("/api/v1/orders/{order:010}"))));
-        span.set_attribute(KeyValue::new("user.id", self.write(format_args!("user-{user:06}"))));
+        span.set_attribute(KeyValue::new("url.path", format!("/api/v1/orders/{order:010}")));
+        span.set_attribute(KeyValue::new("user.id", format!("user-{user:06}")));
         span.set_attribute(KeyValue::new(
             "http.response.status_code",
             if order.is_multiple_of(50) { 404 } else { 200 },
         ));
         span.end();
-    }
-
-    fn write(&mut self, text: std::fmt::Arguments<'_>) -> String {
-        self.text.clear();
-        // Writing to a string cannot fail.
-        let _ = self.text.write_fmt(text);
-        self.text.clone()
     }
 }
 

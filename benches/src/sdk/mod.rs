@@ -17,6 +17,7 @@ mod sink;
 mod spread;
 mod theatre;
 
+pub(crate) use behind::stock_exporter;
 pub use clocked::{Clocked, Timed};
 pub use order::{Behind, Item, Load, Order, Shape, Told};
 pub use spread::{Consumed, Spread};
