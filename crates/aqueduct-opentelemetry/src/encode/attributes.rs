@@ -18,7 +18,8 @@ pub(crate) struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
-    #[inline]
+    // One call for all of them.
+    #[inline(never)]
     pub(crate) fn put(&self, out: &mut AttributeSink<'_>, attributes: &[KeyValue]) {
         for attribute in attributes.iter().take(self.count as usize) {
             put(out, attribute.key.as_str(), &attribute.value, self);
@@ -29,6 +30,10 @@ impl Attributes<'_> {
 /// How many of `count` things a limit leaves out, in addition to what was `dropped` before.
 #[inline]
 pub(crate) fn over(count: usize, limit: u32, dropped: u32) -> u32 {
-    let over = count.saturating_sub(limit as usize);
+    // Nearly always.
+    if count <= limit as usize {
+        return dropped;
+    }
+    let over = count - limit as usize;
     dropped.saturating_add(u32::try_from(over).unwrap_or(u32::MAX))
 }

@@ -42,37 +42,36 @@ impl Scopes {
         target: Option<&str>,
         work: impl FnOnce(&ScopePrefix) -> R,
     ) -> R {
-        let start = place(target.unwrap_or(scope.name()));
-        for probe in 0..PROBES {
-            let slot = &self.slots[(start + probe) & (SLOTS - 1)];
-            match slot.get() {
-                Some(entry) if entry.is(scope, target) => return work(&entry.prefix),
-                Some(_) => {}
-                None => return self.add(start + probe, scope, target, work),
+        let first = place(target.unwrap_or(scope.name()));
+        let known = match self.slots[first & (SLOTS - 1)].get() {
+            Some(entry) if entry.is(scope, target) => Some(entry),
+            _ => self.find(first, scope, target),
+        };
+        let own;
+        let head = match known {
+            Some(entry) => &entry.prefix,
+            None => {
+                own = prefix(scope, target);
+                &own
             }
-        }
-        work(&prefix(scope, target))
+        };
+        // In one place, where it is inlined.
+        work(head)
     }
 
-    #[cold]
+    /// The entry of a scope that is not in its first place. It is made if there is a slot for it.
     #[inline(never)]
-    fn add<R>(
-        &self,
-        place: usize,
-        scope: &InstrumentationScope,
-        target: Option<&str>,
-        work: impl FnOnce(&ScopePrefix) -> R,
-    ) -> R {
-        let prefix = prefix(scope, target);
-        let entry = Entry { scope: scope.clone(), target: target.map(Box::from), prefix: prefix.clone() };
-        // Another thread may have been quicker; whichever scope is there now, this item has its own.
-        let _ = self.slots[place & (SLOTS - 1)].set(entry);
-        work(&prefix)
+    fn find(&self, first: usize, scope: &InstrumentationScope, target: Option<&str>) -> Option<&Entry> {
+        // Another thread may be quicker to fill a slot, which then is one with another scope.
+        let make =
+            || Entry { scope: scope.clone(), target: target.map(Box::from), prefix: prefix(scope, target) };
+        let probes = (0..PROBES).map(|probe| &self.slots[(first + probe) & (SLOTS - 1)]);
+        probes.map(|slot| slot.get_or_init(make)).find(|entry| entry.is(scope, target))
     }
 }
 
 impl Entry {
-    #[inline]
+    #[inline(always)]
     fn is(&self, scope: &InstrumentationScope, target: Option<&str>) -> bool {
         self.target.as_deref() == target
             && same_text(self.scope.name(), scope.name())

@@ -19,14 +19,21 @@ pub(crate) fn with_trace_state<R>(
     buffer: &'static LocalKey<Cell<String>>,
     work: impl FnOnce(&str) -> R,
 ) -> R {
-    let members = state.into_iter();
-    if members.len() == 0 {
-        return work("");
+    let text = (state.into_iter().len() != 0).then(|| header(state, buffer));
+    // In one place, where it is inlined.
+    let done = work(text.as_deref().unwrap_or_default());
+    if let Some(text) = text {
+        let _ = buffer.try_with(|buffer| buffer.set(text));
     }
+    done
+}
+
+/// The state in the form of the header, in the memory of the buffer.
+fn header(state: &TraceState, buffer: &'static LocalKey<Cell<String>>) -> String {
     // On a thread that is ending there is none any more.
     let mut text = buffer.try_with(Cell::take).unwrap_or_default();
     text.clear();
-    for (key, value) in members {
+    for (key, value) in state {
         if !text.is_empty() {
             text.push(',');
         }
@@ -34,9 +41,7 @@ pub(crate) fn with_trace_state<R>(
         text.push('=');
         text.push_str(value);
     }
-    let done = work(&text);
-    let _ = buffer.try_with(|buffer| buffer.set(text));
-    done
+    text
 }
 
 #[cfg(test)]

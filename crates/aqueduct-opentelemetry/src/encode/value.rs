@@ -22,13 +22,15 @@ fn shortened(text: &str, longest: usize) -> &str {
 }
 
 /// Writes an attribute under these rules.
-#[inline]
+#[inline(always)]
 pub(crate) fn put(out: &mut AttributeSink<'_>, key: &str, value: &Value, rules: &Attributes<'_>) {
-    // What most are, by two branches that a processor learns, where a jump by a table has to be looked up.
-    if let Value::String(text) = value {
-        rules.push(out, key, ValueRef::Str(cut(text.as_str(), rules.value_length)));
+    // What most are, by branches that a processor learns, where a jump by a table has to be looked up.
+    if rules.redactor.is_some() {
+        put_other(out, key, value, rules);
+    } else if let Value::String(text) = value {
+        out.push(key, ValueRef::Str(cut(text.as_str(), rules.value_length)));
     } else if let Value::I64(value) = value {
-        rules.push(out, key, ValueRef::Int(*value));
+        out.push(key, ValueRef::Int(*value));
     } else {
         put_other(out, key, value, rules);
     }
@@ -37,6 +39,8 @@ pub(crate) fn put(out: &mut AttributeSink<'_>, key: &str, value: &Value, rules: 
 #[inline(never)]
 fn put_other(out: &mut AttributeSink<'_>, key: &str, value: &Value, rules: &Attributes<'_>) {
     match value {
+        Value::String(text) => rules.push(out, key, ValueRef::Str(cut(text.as_str(), rules.value_length))),
+        Value::I64(value) => rules.push(out, key, ValueRef::Int(*value)),
         Value::Bool(value) => rules.push(out, key, ValueRef::Bool(*value)),
         Value::F64(value) => rules.push(out, key, ValueRef::Double(*value)),
         Value::Array(Array::Bool(values)) => rules.push(out, key, ValueRef::Bools(values)),

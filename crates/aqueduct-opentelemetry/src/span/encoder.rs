@@ -45,6 +45,7 @@ impl SpanEncoder {
 }
 
 impl Encode<SpanData> for SpanEncoder {
+    #[inline]
     fn encode(&self, span: &SpanData, out: &mut ItemSink<'_>) {
         self.write(span, |scope, source| out.push_span(scope, source));
     }

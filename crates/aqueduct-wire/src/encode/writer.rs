@@ -118,19 +118,22 @@ impl Writer {
     /// The next `len` bytes, to be written by the caller.
     #[inline(always)]
     fn next(&mut self, len: usize) -> &mut [u8] {
-        if self.memory.len() - self.len < len {
-            self.grow(len);
+        let (begin, end) = (self.len, self.len.wrapping_add(len));
+        // Asked such that nothing is left to ask when the slice is made.
+        if end > self.memory.len() || end < begin {
+            return self.next_of_grown(len);
         }
-        let begin = self.len;
-        self.len += len;
-        &mut self.memory[begin..][..len]
+        self.len = end;
+        &mut self.memory[begin..end]
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, more: usize) {
-        let len = (self.len + more).max(self.memory.len().saturating_mul(2)).max(1024);
-        self.memory.resize(len, 0);
+    fn next_of_grown(&mut self, len: usize) -> &mut [u8] {
+        let begin = self.len;
+        self.len += len;
+        self.memory.resize(self.len.max(self.memory.len().saturating_mul(2)).max(1024), 0);
+        &mut self.memory[begin..self.len]
     }
 
     /// Bytes as they are.
